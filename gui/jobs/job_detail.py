@@ -128,7 +128,7 @@ class JobDetail(QWidget):
         self.trials.update_trials(self._watch.trials, self._watch.best if tuning else None)
         self.best.set_searched(parameters, self._watch.spec.training.step_metrics if self._watch.spec else ())
         self.table.view.scrollToTop()
-        self._table_card.setVisible(tuning and not self._crowded)
+        self._show_table()
         self.views.show_job()
         self._on_job()
         self.loaded.emit()
@@ -247,12 +247,12 @@ class JobDetail(QWidget):
     def _on_evaluation(self, shown: bool) -> None:
         """Leave the evaluation the width of the card, and in a low window the height of the trials too."""
         self.best.setVisible(not shown)
-        self._table_card.setVisible(isinstance(self._watch.job, TuningJob) and not self._crowded)
+        self._show_table()
 
-    @property
-    def _crowded(self) -> bool:
-        """Whether the evaluation is shown and the window is too low for the trials under it."""
-        return self.views.is_evaluation and self.height() < scaled(_LOW)
+    def _show_table(self) -> None:
+        """Show a search's trials, unless the evaluation is shown and the window is too low for both."""
+        crowded = self.views.is_evaluation and self.height() < scaled(_LOW)
+        self._table_card.setVisible(isinstance(self._watch.job, TuningJob) and not crowded)
 
     def _on_plot_hover(self, name: str) -> None:
         row = self.trials.row_of(name) if name else -1
@@ -272,9 +272,10 @@ class JobDetail(QWidget):
             self.split.setSizes(self._closed_heights)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Hide the card of the best trial in a narrow window, in favour of the plot."""
+        """Make the card of the best trial narrower in a narrow window, in favour of the plot."""
         super().resizeEvent(event)
         self.best.setFixedWidth(248 if event.size().width() >= 760 else 208)
+        self._show_table()
 
     # While visible ---------------------------------------------------------------------------------------------
 

@@ -141,3 +141,18 @@ def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qt
     assert view.pictures.choice.currentText().startswith("a class with a long name 007 taken for a class with a long")
     assert view.pictures.list.count() == 1
     assert view.pictures.choice.itemText(1) == "a class with a long name 003: 1 of 5 missed"
+
+
+def test_the_trials_come_back_under_the_evaluation_when_the_window_grows(tab, engine, feed, qtbot, monkeypatch):
+    judged = [EvaluatedPicture("test/cat/0.jpg", "cat", "cat", 0.9)]
+    evaluation = summarise(judged, ("cat", "dog"), "test", "pets", 0.2)
+    monkeypatch.setattr(tab._workbench.models, "evaluation", lambda *arguments: evaluation)
+    add_search(engine, "pets", trials=2)
+    detail = start_jobs(tab, feed, qtbot)
+    tab.resize(1190, 660)
+    detail.views.tabs.setCurrentIndex(4)
+    assert not detail.table.isVisible()
+    tab.resize(1190, 1000)
+    qtbot.waitUntil(detail.table.isVisible)
+    tab.resize(1190, 660)
+    qtbot.waitUntil(lambda: not detail.table.isVisible())
