@@ -190,7 +190,7 @@ def _headings(datasets: Collection[str]) -> dict[str, str]:
     headings = {
         dataset: name if alike[name] < 2 else f"{name} ({Path(dataset).parent})" for dataset, name in names.items()
     }
-    return headings | {"": tr("Without a dataset")}
+    return headings | {"": tr("Dataset not known")}
 
 
 def leading_figure(job: Job) -> str:

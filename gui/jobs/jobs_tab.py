@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.tuning.ensemble import COUNT as ENSEMBLE
 from core.workbench import Workbench
-from gui.bridge import Bridge, Handle
+from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.jobs.delete_dialog import DeleteDialog
+from gui.jobs.job_datasets import JobDatasets
 from gui.jobs.job_list import JobList
 from gui.jobs.job_watch import JobWatch
 from gui.jobs.jobs_model import JobsModel
@@ -72,14 +73,13 @@ class JobsTab(QWidget):
         self._workbench, self._bridge, self._feed = workbench, bridge, feed
         self.model = JobsModel(self)
         self.watch = JobWatch(workbench, bridge, feed, self)
+        self.datasets = JobDatasets(workbench, bridge, self)
         self.list = JobList(self.model)
         self.detail: JobDetail | None = None
         self._toasts = Toasts(self, 16)
         # Deleted jobs by name and time of creation, until the feed's list no longer has them.
         self._gone: dict[str, float] = {}
         self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
-        self._datasets: dict[str, str] = {}
-        self._asking: Handle | None = None
         self._wanted = ""
         self._lay_out()
         self._slow = QTimer(self)
@@ -91,7 +91,8 @@ class JobsTab(QWidget):
         self.watch.failed.connect(self._on_watch_failed)
         self.list.chosen.connect(self._on_chosen)
         self.list.delete_asked.connect(self.delete)
-        feed.jobs_changed.connect(self.show_jobs)
+        self.datasets.found.connect(lambda: self.show_jobs(self._feed.jobs))
+        feed.jobs_changed.connect(self._on_jobs_changed)
         feed.events.connect(self._on_events)
         self.show_jobs(feed.jobs)
         self._ask_issues()
@@ -131,8 +132,8 @@ class JobsTab(QWidget):
         self._gone = {job.name: job.created for job in jobs if self._gone.get(job.name) == job.created}
         shown = [job for job in jobs if job.name not in self._gone]
         before = self.list.current()
-        self.model.set_jobs(shown, self._datasets)
-        self._ask_datasets(shown)
+        self.model.set_jobs(shown, self.datasets.folders)
+        self.datasets.ask(job.name for job in shown)
         if before and not self.list.current():  # the order has changed
             self.list.choose(before)
         running = sum(not job.status.is_final for job in shown)
@@ -145,33 +146,16 @@ class JobsTab(QWidget):
             self.list.choose_first()
         self._show_empty()
 
+    def _on_jobs_changed(self, jobs: tuple[Job, ...]) -> None:
+        self.datasets.ask((job.name for job in jobs), changed=True)
+        self.show_jobs(jobs)
+
     def _show_empty(self) -> None:
         """Say why there is no list; nothing is claimed before the engine was heard, nor while a job is started."""
         if self._wanted:
             self.empty.set_texts(tr("Starting {name}…").format(name=self._wanted))
         else:
             self.empty.set_texts(*(NO_JOB if self._feed.known else (LOOKING,)))
-
-    def _ask_datasets(self, jobs: Sequence[Job]) -> None:
-        """Ask which folders jobs learned from that were not asked about: a job's never changes."""
-        unknown = [job.name for job in jobs if job.name not in self._datasets]
-        if not unknown or self._asking is not None:
-            return
-        find = self._workbench.jobs.datasets
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> dict[str, str]:
-            return find(unknown)
-
-        def done(found: dict[str, str]) -> None:
-            self._asking = None
-            self._datasets |= found
-            self.show_jobs(self._feed.jobs)
-
-        def failed(_error: UserFacingError) -> None:
-            """Leave them without a heading; the feed says what is wrong."""
-            self._asking = None
-
-        self._asking = self._bridge.run(work, done, failed)
 
     def show_job(self, name: str) -> None:
         """Choose a job by name, now or as soon as it is heard of."""

@@ -446,3 +446,35 @@ def test_jobs_stand_under_the_dataset_that_they_learned_from(tab, engine, feed, 
     tab.list.search.setText("dogs")
     view.doItemsLayout()
     assert view.visualRect(view.model().index(0, 0)).height() == heights[2]  # one group needs no heading
+
+
+def test_a_dataset_that_the_engine_did_not_know_is_asked_for_again_but_not_without_end(
+    tab, engine, feed, qtbot, bridge, monkeypatch
+):
+    asked, known = [], threading.Event()
+
+    def datasets(names):
+        asked.append(names)
+        return {name: "/pictures/cats" if known.is_set() else "" for name in names}
+
+    monkeypatch.setattr(tab._workbench.jobs, "datasets", datasets)
+    jobs = tuple(TrainingJob(name, JobStatus.COMPLETED, 1.0) for name in ("cats", "more-cats"))
+
+    def change():
+        tab._on_jobs_changed(jobs)
+        qtbot.waitUntil(lambda: bridge.idle)
+
+    def group():
+        return tab.model.index(0).data(JobRole.GROUP)
+
+    monkeypatch.setattr(feed, "_jobs", jobs)
+    change()
+    assert group() == "Dataset not known"
+    for _ in range(20):
+        change()
+    assert len(asked) == 1 + 5  # at the 1st, 2nd, 4th, 8th and 16th change
+    known.set()
+    for _ in range(12):
+        change()
+    assert group() == "cats"
+    assert len(asked) == 7
