@@ -145,8 +145,9 @@ class ElidedLabel(QLabel):
         self.setText(text)
 
     def set_tip(self, tip: str) -> None:
-        """Have `tip` as the tooltip of the next text, instead of the text itself where it is cut."""
+        """Have `tip` as the tooltip, whether or not a text is cut; "" for a text itself where it is cut."""
         self._tip = tip
+        self._update_tooltip()
 
     def setText(self, text: str) -> None:
         """Show `text`."""

@@ -61,6 +61,10 @@ def test_long_text_is_elided_in_the_middle_and_told_in_the_tooltip(qtbot):
     assert made._elided().endswith("1")
     made.resize(900, 20)
     assert made.toolTip() == ""
+    made.set_tip("What it says in full.")
+    assert made.toolTip() == "What it says in full."
+    made.set_tip("")
+    assert made.toolTip() == ""
 
 
 def test_fields_are_marked_wrong_and_right_again(qtbot):
