@@ -22,6 +22,8 @@ from gui.shared.icons import paint_icon
 from gui.shared.theme import font, tokens
 
 _LOOKED_AT = 200
+_NAMED = 3
+"""Folders that a question names; more would not fit above it."""
 
 
 class DropKind(Enum):
@@ -196,9 +198,12 @@ class WindowDrops(QObject):
             self._classify([*folders])
         elif shown == "predict" or (kind is DropKind.PICTURES and shown != "data"):
             is_dataset = kind is DropKind.DATASET
+            names = ", ".join(folder.name for folder in folders[:_NAMED])
+            if len(folders) > _NAMED:
+                names = tr("{names}, …").format(names=names)
             self.question = Decision(
                 self._window,
-                tr("What should be done with {name}?").format(name=", ".join(folder.name for folder in folders)),
+                tr("What should be done with {name}?").format(name=names),
                 [
                     tr("There are folders of pictures inside, as datasets have.")
                     if is_dataset
@@ -206,8 +211,8 @@ class WindowDrops(QObject):
                 ],
                 [
                     Option("cancel", tr("Cancel")),
-                    Option("classify", tr("Classify its pictures")),
-                    Option("open", tr("Open as dataset") if is_dataset else tr("Label its pictures"), "primary"),
+                    Option("classify", tr("Classify the pictures")),
+                    Option("open", tr("Open as dataset") if is_dataset else tr("Label the pictures"), "primary"),
                 ],
                 "folder-open",
             ).ask(lambda answer: self._on_answer(folders, answer))

@@ -199,6 +199,20 @@ def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, datase
     assert len(taken) == 1
 
 
+def test_the_question_about_many_folders_is_of_them_all_and_names_three(window, qtbot, drop, tmp_path, taken):
+    folders = [tmp_path / f"walk-{number}" for number in range(5)]
+    for folder in folders:
+        write_picture(folder / "one.png")
+    window.show_page("jobs")
+    drop(window, folder_mime(*folders))
+    qtbot.waitUntil(lambda: window.drops.question is not None)
+    question = window.drops.question
+    assert question.windowTitle() == "What should be done with walk-0, walk-1, walk-2, …?"
+    assert question.buttons["open"].text() == "Label the pictures"
+    qtbot.mouseClick(question.buttons["classify"], Qt.MouseButton.LeftButton)
+    assert taken == [folders]
+
+
 @pytest.mark.parametrize(("answer", "shown"), [("open", "data"), ("classify", "predict"), (None, "predict")])
 def test_a_dataset_on_the_predict_tab_is_asked_about(window, qtbot, drop, dataset_folder, taken, answer, shown):
     window.show_page("predict")
