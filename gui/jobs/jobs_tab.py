@@ -164,6 +164,11 @@ class JobsTab(QWidget):
             self._show_empty()
             self._feed.refresh()
 
+    def show_ended(self, job: Job) -> None:
+        """Choose a job that has ended, or say that it was deleted since."""
+        if not self.list.choose(job.name):
+            self._toasts.show(tr("{name} is not there any more.").format(name=job.shown_name), "info")
+
     def _on_chosen(self, name: str) -> None:
         if name and self.detail is None:
             self._build_detail()

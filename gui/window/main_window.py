@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
             sentence,
             job.status,
             tr("Show"),
-            lambda: self.pages.show_job(job.name),
+            lambda: self.pages.show_ended(job),
         )
 
     # Building

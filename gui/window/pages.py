@@ -21,6 +21,7 @@ from gui.models.actions import ModelActions
 from gui.shared.basics import padded
 
 if TYPE_CHECKING:
+    from core.jobs.records import Job
     from gui.data.data_tab import DataTab
     from gui.debugger.debugger_tab import DebuggerTab
     from gui.jobs.jobs_tab import JobsTab
@@ -231,6 +232,11 @@ class Pages:
         """Show a job on its page."""
         self.jobs.show_job(name)
         self.show_page("jobs")
+
+    def show_ended(self, job: Job) -> None:
+        """Show a job that has ended on its page, if it is still there."""
+        self.show_page("jobs")
+        self.jobs.show_ended(job)
 
     def open_datasets(self, folders: Sequence[Path]) -> None:
         """Open folders, archives or files of labels as one dataset."""

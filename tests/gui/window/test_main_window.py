@@ -9,7 +9,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QMimeData, QSize, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from core.errors import UserFacingError
 from core.jobs.records import StatusEvent
@@ -257,6 +257,21 @@ def test_running_jobs_show_in_the_status_bar_and_their_end_in_a_toast(busy, qtbo
     scripted_engine.put(StatusEvent("flowers-1", JobStatus.COMPLETED, 1.0))
     qtbot.waitUntil(lambda: busy.toasts.messages == ["flowers-1 has completed."], timeout=5000)
     assert not busy.status._running.isVisible()
+
+
+def test_a_job_that_was_deleted_after_its_end_was_said_is_not_waited_for(busy, qtbot, scripted_engine):
+    scripted_engine.set_job("flowers-1", JobStatus.COMPLETED)
+    scripted_engine.put(StatusEvent("flowers-1", JobStatus.COMPLETED, 1.0))
+    qtbot.waitUntil(lambda: bool(busy.toasts.messages))
+    scripted_engine.records = []
+    busy.feed.refresh()
+    qtbot.waitUntil(lambda: not busy.feed.jobs)
+    show = next(made for made in busy.toasts._shown[0].findChildren(QPushButton) if made.text() == "Show")
+    qtbot.mouseClick(show, Qt.MouseButton.LeftButton)
+    jobs = busy.page("jobs")
+    assert busy.shown == "jobs"
+    assert jobs._toasts.messages == ["flowers-1 is not there any more."]
+    assert jobs.empty.accessibleName() == "No job has been started yet."
 
 
 def test_the_engine_is_named_once_it_is_there(window, workbench, qtbot):
