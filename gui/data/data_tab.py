@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QInputDialog,
     QScrollArea,
@@ -21,7 +20,6 @@ from PySide6.QtWidgets import (
 from core.dataset.manifest import Manifest
 from core.dataset.query import Pick
 from core.dataset.records import Problem, ReadOptions
-from core.formats.opened_source import ARCHIVES, LABEL_FILES
 from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -34,6 +32,7 @@ from gui.data.open_dataset import OpenDataset, ScanSummary, SplitSummary, what_i
 from gui.data.pictures_card import PicturesCard
 from gui.data.problems_card import ProblemsCard
 from gui.data.s3_panel import S3Panel
+from gui.data.source_dialogs import ask_address, choose_file, choose_folder
 from gui.data.split_card import SplitCard
 from gui.data.write_dialog import WriteDialog
 from gui.shared import formatting
@@ -112,37 +111,25 @@ class DataTab(QWidget):
 
     def choose_folder(self) -> None:
         """Let the user choose a folder."""
-        start = str(self.dataset.place)
-        chosen = QFileDialog.getExistingDirectory(self, tr("Open a folder of labelled pictures"), start)
-        if chosen:
-            self.open_folder(Path(chosen))
+        title = tr("Open a folder of labelled pictures")
+        if (chosen := choose_folder(self, title, self.dataset.place)) is not None:
+            self.open_folder(chosen)
 
     def add_folder(self) -> None:
         """Let the user choose a folder that is one dataset with what is open."""
-        folder, start = self.dataset.folder, str(self.dataset.place)
-        chosen = QFileDialog.getExistingDirectory(self, tr("Add a folder to this dataset"), start)
-        if chosen and folder is not None:
-            self.open_together([folder, Path(chosen)])
+        folder = self.dataset.folder
+        chosen = choose_folder(self, tr("Add a folder to this dataset"), self.dataset.place)
+        if chosen is not None and folder is not None:
+            self.open_together([folder, chosen])
 
     def choose_file(self) -> None:
         """Let the user choose an archive or a file of labels."""
-        start = str(self.dataset.place)
-        patterns = " ".join(f"*{suffix}" for suffix in (*ARCHIVES, *LABEL_FILES))
-        kinds = tr("Archives and files of labels ({patterns})").format(patterns=patterns)
-        chosen, _ = QFileDialog.getOpenFileName(self, tr("Open an archive or a file of labels"), start, kinds)
-        if chosen:
-            self.open_folder(Path(chosen))
+        if (chosen := choose_file(self, self.dataset.place)) is not None:
+            self.open_folder(chosen)
 
     def ask_address(self) -> QInputDialog:
         """Ask for a prefix in S3."""
-        dialog = QInputDialog(self)
-        dialog.setWindowTitle(tr("Open from S3"))
-        dialog.setLabelText(tr("s3://BUCKET/PREFIX; its pictures and labels are fetched into Sagehound's own folder."))
-        dialog.setTextValue("s3://")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.textValueSelected.connect(lambda text: self.open_folder(Path(text.strip())))
-        dialog.open()
-        return dialog
+        return ask_address(self, self.open_folder)
 
     # Building
 
