@@ -59,7 +59,7 @@ class WriteDialog(QDialog):
         self.format.setAccessibleName(tr("How it is written"))
         for found in FORMATS:
             if found.writer is not None:
-                self.format.addItem(tr("Copy as {title}").format(title=found.title), found.name)
+                self.format.addItem(tr("Copy: {title}").format(title=found.title), found.name)
         self.format.addItem(tr("Move into class folders"), MOVE)
         self.format.currentIndexChanged.connect(self._on_format)
         self.target = QLineEdit()

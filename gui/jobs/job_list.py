@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtGui import QColor, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -86,7 +86,7 @@ class JobDelegate(QStyledItemDelegate):
         painter.setFont(font("caption"))
         painter.setPen(QColor(colours.muted))
         below = QRect(left, rect.top() + 28, right - width - 8 - left, 16)
-        text = painter.fontMetrics().elidedText(_caption(job), Qt.TextElideMode.ElideRight, below.width())
+        text = caption_for(job, painter.fontMetrics(), below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, text)
         if not job.status.is_final:
             self._paint_bar(painter, QRectF(left, rect.bottom() - 8, right - left, 3), job)
@@ -219,19 +219,27 @@ def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
     return own if index.row() == 0 or model.index(index.row() - 1, 0).data(JobRole.GROUP) != own else ""
 
 
-def _caption(job: Job) -> str:
+def caption_for(job: Job, metrics: QFontMetrics, width: int) -> str:
+    """Return what a job is and how far, in so many pixels: its status alone where both do not fit."""
     if job.status is JobStatus.IN_PROGRESS:
-        return progress_text(job)
-    what = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
+        text = short = progress_text(job)
+    else:
+        short = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
+        text = _with_kind(job, short)
+    fitting = text if metrics.horizontalAdvance(text) <= width else short
+    return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, width)
+
+
+def _with_kind(job: Job, status: str) -> str:
     if isinstance(job, TuningJob):
         return plural(
             "{done:,} of {count:,} trial · {status}",
             "{done:,} of {count:,} trials · {status}",
             job.max_jobs,
             done=trials_done(job),
-            status=what,
+            status=status,
         )
-    return tr("Training job · {status}").format(status=what)
+    return tr("Training job · {status}").format(status=status)
 
 
 def _colour(role: str) -> QColor:

@@ -8,13 +8,16 @@ import math
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QFontMetrics
 
 from core.jobs.records import MetricEvent, TrainingJob, TuningJob
 from core.jobs.status import JobStatus
+from gui.jobs.job_list import caption_for
 from gui.jobs.jobs_model import JobRole, JobsFilter, JobsModel, _headings
 from gui.jobs.log_model import LogLevel, LogModel, LogRole
 from gui.jobs.metric_series import Curves
 from gui.jobs.trials_model import TrialRole, TrialsModel
+from gui.shared.theme import font
 
 NUMBER, OBJECTIVE = 0, 2
 
@@ -112,6 +115,19 @@ def test_the_headings_of_jobs_are_made_once_for_all_rows(jobs, monkeypatch):
     }
     jobs.set_jobs(shown_jobs, datasets)
     assert made == [set(datasets.values())]
+
+
+def test_a_narrow_row_of_the_list_says_the_whole_status(theme):
+    metrics = QFontMetrics(font("caption"))
+
+    def captions(job):
+        wide = caption_for(job, metrics, 400)
+        return wide, caption_for(job, metrics, metrics.horizontalAdvance(wide) - 1)
+
+    assert captions(TrainingJob("a", JobStatus.COMPLETED, 1.0)) == ("Training job · Completed", "Completed")
+    assert captions(tuning(1, JobStatus.STOPPED)) == ("0 of 20 trials · Stopped", "Stopped")
+    running = TuningJob("a", JobStatus.IN_PROGRESS, 1.0, max_jobs=20, best_objective=0.21)
+    assert captions(running)[1].endswith("…")
 
 
 def test_jobs_filter_by_text_and_status(jobs, qtmodeltester):
