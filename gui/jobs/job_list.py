@@ -220,9 +220,9 @@ def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
 
 
 def caption_for(job: Job, metrics: QFontMetrics, width: int) -> str:
-    """Return what a job is and how far, in so many pixels: its status alone where both do not fit."""
+    """Return what a job is and how far, in so many pixels: only its status or progress where not all fits."""
     if job.status is JobStatus.IN_PROGRESS:
-        text = short = progress_text(job)
+        text, short = progress_text(job), progress_text(job, with_best=False)
     else:
         short = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
         text = _with_kind(job, short)

@@ -45,7 +45,7 @@ def bar_of(job: Job) -> float | None:
     return PREPARING + (1 - PREPARING) * (done or 0.0)
 
 
-def progress_text(job: Job) -> str:
+def progress_text(job: Job, *, with_best: bool = True) -> str:
     """Return what a running job is doing: "Features 53 %", "3 of 20 trials, best 0.21", "Training 40 %"."""
     if what := before_training(job):
         return f"{what} {100 * job.progress:.0f} %" if job.progress else what
@@ -53,10 +53,10 @@ def progress_text(job: Job) -> str:
         parts = [
             plural("{done:,} of {count:,} trial", "{done:,} of {count:,} trials", job.max_jobs, done=trials_done(job))
         ]
-        if job.accuracy is not None:
+        if with_best and job.accuracy is not None:
             best = tr("best {share} right on {split}")
             parts.append(best.format(share=percent(job.accuracy.share), split=job.accuracy.split))
-        elif job.best_objective is not None:
+        elif with_best and job.best_objective is not None:
             parts.append(tr("best {value}").format(value=formatting.number(job.best_objective)))
         return ", ".join(parts)
     done = progress_of(job)
