@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,25 +153,32 @@ class DatasetWork:
     def named_after(self, root: Path, opened: Path | None) -> Path:
         """Return the folder that what is written of a dataset is named after: its own, or what was opened.
 
-        What archives, buckets and frames left in our own folder is no place for the user's files.
+        What archives, buckets, frames and joined folders left in our own folders is no place for the user's files.
         """
         from core.formats.archives import stem_of
         from core.formats.bucket import is_bucket_address
+        from core.formats.joined import folders_of
 
-        imports = self._installation.paths.imports
-        if not root.is_relative_to(imports):
-            return root
-        if opened is None or is_bucket_address(opened) or opened.is_relative_to(imports):
-            return Path.home() / root.name
-        return opened if opened.is_dir() else opened.with_name(stem_of(opened.name))
+        for place in (root, opened):
+            if place is None or is_bucket_address(place):
+                continue
+            beside = [one.folder.parent / place.name for one in folders_of(place)]
+            itself = place if place == root or place.is_dir() else place.with_name(stem_of(place.name))
+            if named := next((found for found in beside or [itself] if not self._is_ours(found)), None):
+                return named
+        return Path.home() / root.name
+
+    def _is_ours(self, place: Path) -> bool:
+        """Whether a place is in a folder where the user's own files have no business."""
+        paths, whole = self._installation.paths, Path(os.path.abspath(place.expanduser()))
+        return any(whole.is_relative_to(ours) for ours in (paths.imports, paths.joined))
 
     def _check_ours(self, target: Path) -> None:
-        """Refuse to write the user's files into a folder whose unused contents are removed."""
-        imports = self._installation.paths.imports
-        if target.expanduser().absolute().is_relative_to(imports):
+        """Refuse to write the user's files where unused contents are removed, or where links to folders are."""
+        if self._is_ours(target):
             raise DatasetError(
                 tr("Nothing is written to {target}.").format(target=target),
-                tr("It is in the folder of what Sagehound unpacked, which is cleared of what is not used."),
+                tr("It is in a folder of Sagehound's own."),
                 tr("Choose a folder of your own."),
             )
 
@@ -265,9 +273,10 @@ class DatasetWork:
             DatasetError: the target is in use, a picture has changed, or the disk is full.
             Cancelled: through `cancel`; the next call continues.
         """
+        from core.formats.joined import folders_of
         from core.labels.disk import write_labels
 
-        if not target.is_relative_to(scan.root):  # in place is where the pictures are already
+        if folders_of(scan.root) or not target.is_relative_to(scan.root):  # in place is where the pictures are already
             self._check_ours(target)
         state = self.labelling(scan).state
         if splits is None and state.splits and scan.layout == "classes":

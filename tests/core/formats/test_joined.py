@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -126,5 +127,31 @@ def test_writing_moves_the_pictures_themselves_and_leaves_the_links(make_dataset
     assert sorted(len(files) for _, _, files in os.walk(tmp_path / "out" / "cat")) == [3]
     assert not list(one.rglob("*.jpg"))
     assert data.split(data.scan(tmp_path / "out")).version == version, "the same pictures, the same version"
-    with pytest.raises(DatasetError):
-        data.write_labels(data.scan(data.join([tmp_path / "out", make_dataset({"a": 1, "b": 1}, "z", 40)])), root, True)
+
+
+def test_pictures_are_not_moved_or_copied_out_of_their_folders_into_one_of_ours(make_dataset, tmp_path, workbench):
+    one, other = make_dataset({"cat": 2, "dog": 2}, "x/one"), make_dataset({"cat": 1, "dog": 1}, "y/other", 20)
+    data = workbench.data
+    root = data.join([one, other])
+    assert data.named_after(root, root) == data.named_after(root, None) == one.parent / "one + other"
+    for target in (root, root / "one" / "new", root.with_name("one + other-labelled"), root / ".." / "new"):
+        with pytest.raises(DatasetError, match="a folder of your own"):
+            data.write_labels(data.scan(root), target, move=True)
+        with pytest.raises(DatasetError, match="a folder of your own"):
+            data.write(data.split(data.scan(root)), "class-folders", target)
+    assert (len(list(one.rglob("*.jpg"))), len(list(other.rglob("*.jpg")))) == (4, 2)
+
+
+def test_of_what_is_joined_of_archives_or_taken_apart_something_of_the_users_is_the_name(
+    make_dataset, tmp_path, workbench
+):
+    data, paths = workbench.data, workbench.paths
+    unpacked = paths.imports / "set-0123" / "set"
+    unpacked.parent.mkdir(parents=True)
+    make_dataset({"cat": 1, "dog": 1}, "set").rename(unpacked)
+    mine = make_dataset({"cat": 1, "dog": 1}, "x/mine", 5)
+    root = data.join([unpacked, mine])
+    assert data.named_after(root, root) == mine.parent / root.name
+    assert data.named_after(paths.imports / "both-frames-0123", root) == mine.parent / root.name
+    archives = data.join([unpacked / "cat", unpacked / "dog"])
+    assert data.named_after(archives, archives) == Path.home() / archives.name
