@@ -38,6 +38,8 @@ from training_scripts.pictures.structure import PictureUnreadable
 
 _KNOWN = ".frames.json"
 """What was taken apart: by path the size, the time and the names of its frames. No walk sees a name with a dot."""
+_TAKEN_FROM = ".frames-of.json"
+"""The folder that the paths in the other file are in."""
 _PICTURES = "images"
 
 
@@ -81,6 +83,7 @@ def take_apart(
     key = hashlib.sha256(f"{walk.root}\0{replace(source.options, keep_together=KeepTogether.GIVEN)!r}".encode())
     folder = imports / f"{walk.root.name[:80]}-frames-{key.hexdigest()[:12]}"
     (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
+    write_text(folder / _TAKEN_FROM, json.dumps({"folder": str(listing.root)}))
     known = _frames(listing, folder, on_progress, cancel)
     write_text(folder / "labels.jsonl", "".join(text for _, text in jsonl.describe(list(_written(listing, known)))))
     mark_opened(folder)
@@ -89,6 +92,21 @@ def take_apart(
     said = tr("{files:,} files with several frames or pages were taken apart: {pictures:,} pictures in all.")
     seen = (*listing.seen, said.format(files=several, pictures=pictures))
     return TakenApart(OpenedSource(folder, options), seen, tuple(problems))
+
+
+def taken_from(folder: Path) -> Path | None:
+    """Return the folder whose files were taken apart into `folder`; None where it is another folder."""
+    with suppress(*UNUSABLE):
+        return Path(read_json(folder / _TAKEN_FROM)["folder"])
+    return None
+
+
+def files_behind(folder: Path) -> Mapping[str, Path]:
+    """Return, by the path of a frame in `folder`, the user's file that it was taken from."""
+    source = taken_from(folder)
+    if source is None:
+        return {}
+    return {f"{_PICTURES}/{name}": source / path for path, (*_, names) in _read_known(folder).items() for name in names}
 
 
 def _with_frames(offers: Sequence[Offer]) -> tuple[Offer, ...]:

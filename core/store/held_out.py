@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +54,18 @@ class HeldOutFolders:
 
     def find(self, folder: Path) -> HeldOut | None:
         """Return the locked folder that `folder` is or lies in; None where there is none."""
-        inside = {_key(folder), *map(str, Path(_key(folder)).parents)}
-        locked = {str(row["folder"]) for row in self._database.read("SELECT folder FROM held_out")} & inside
+        return self.find_first((folder,))
+
+    def find_first(self, folders: Iterable[Path]) -> HeldOut | None:
+        """Return the locked folder of the first that is or lies in one; none is looked at while nothing is locked."""
+        locked = {str(row["folder"]) for row in self._database.read("SELECT folder FROM held_out")}
         if not locked:
             return None
-        found = max(locked, key=len)
+        keys = map(_key, folders)
+        around = (locked.intersection((key, *map(str, Path(key).parents))) for key in keys)
+        found = max(next(filter(None, around), ()), key=len, default=None)
+        if found is None:
+            return None
         (row,) = self._database.read(
             "SELECT count(*) AS looks, count(DISTINCT model) AS models FROM looks WHERE folder = ?", (found,)
         )

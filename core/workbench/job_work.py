@@ -58,10 +58,11 @@ class JobWork:
 
         Raises:
             SpecError: a hyperparameter or a metric's regex does not fit the script, the engine refuses the spec, or
-                the dataset is a locked test folder.
+                pictures to learn from are in a locked test folder.
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
+        from core.dataset.sources import learned_folders
         from core.fetch_weights import ensure
         from core.jobs.contract import check_metrics
         from core.jobs.declared import check_capabilities
@@ -70,7 +71,7 @@ class JobWork:
         check_hyperparameters(spec, self._installation.engine.own_script)
         check_capabilities(spec, self._installation.engine.capabilities)
         check_metrics(spec.training)
-        if (locked := self._installation.store.held_out.find(manifest.root)) is not None:
+        if (locked := self._installation.store.held_out.find_first(learned_folders(manifest))) is not None:
             raise SpecError(
                 tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
                 tr("What was learned from it could not be judged by it."),

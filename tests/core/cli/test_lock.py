@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core.cli.main import run
+from core.dataset.records import ReadOptions
+from core.dataset.sources import learned_folders
+from core.formats.records import Frames
 from core.jobs.records import TrainingJob
 from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
+from core.workbench import Workbench
 
 LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
+
+
+def draw(root: Path, red: int = 0) -> None:
+    for number in range(16):
+        folder = root / ("light" if number % 2 else "dark")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (red + number, 10 * number, 255 * (number % 2))).save(folder / f"{number}.png")
 
 
 @pytest.fixture
 def held(tmp_path, monkeypatch):
     """A folder of labelled pictures, and a home of its own."""
     monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
-    for number in range(16):
-        folder = tmp_path / "held" / ("light" if number % 2 else "dark")
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (16, 16), (number, 10 * number, 255 * (number % 2))).save(folder / f"{number}.png")
+    draw(tmp_path / "held")
     return tmp_path / "held"
 
 
@@ -39,6 +49,61 @@ def test_nothing_is_trained_on_a_locked_folder(held, capsys):
     assert json.loads(capsys.readouterr().out) == []
     assert run(["lock", str(held), "--off"]) == 0
     assert "is not locked" in capsys.readouterr().out
+
+
+def by_joining(held: Path, other: Path) -> list[str]:
+    return [str(other), "--also", str(held)]
+
+
+def by_frames(held: Path, other: Path) -> list[str]:
+    return [*by_joining(held, other), "--frames", "all"]
+
+
+def by_frames_that_are_joined(held: Path, other: Path) -> list[str]:
+    workbench = Workbench(AppPaths.default())
+    frames = workbench.data.scan(held, options=ReadOptions(frames=Frames.ALL)).root
+    workbench.close()
+    return by_joining(frames, other)
+
+
+def by_a_link_to_each_picture(held: Path, other: Path) -> list[str]:
+    for file in held.rglob("*.png"):
+        (other / file.parent.name / f"linked-{file.name}").symlink_to(file)
+    return [str(other)]
+
+
+def by_an_outer_folder(held: Path, other: Path) -> list[str]:
+    shutil.move(held, other / "train")
+    shutil.move(other / "dark", other / "test" / "dark")
+    shutil.move(other / "light", other / "test" / "light")
+    held.symlink_to(other / "train", target_is_directory=True)
+    return [str(other)]
+
+
+WAYS = [by_joining, by_frames, by_frames_that_are_joined, by_a_link_to_each_picture, by_an_outer_folder]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_trained_on_a_locked_folder_by_way_of_another(way, held, tmp_path, capsys):
+    draw(tmp_path / "other", 100)
+    words = way(held, tmp_path / "other")
+    assert run(["lock", str(held)]) == 0
+    assert run(["train", *words]) == 1
+    assert f"{held.resolve()} is locked as a held-out test folder." in capsys.readouterr().err
+
+
+def test_a_locked_folder_may_be_the_test_split_of_a_dataset(held, tmp_path):
+    draw(tmp_path / "whole" / "train", 100)
+    shutil.move(held, tmp_path / "whole" / "test")
+    store = Store(AppPaths(tmp_path / "home").create().database)
+    store.held_out.lock(tmp_path / "whole" / "test")
+    workbench = Workbench(AppPaths.default())
+    manifest = workbench.data.split(workbench.data.scan(tmp_path / "whole"))
+    workbench.close()
+    assert {Path(folder).name for folder in learned_folders(manifest)} == {"whole", "dark", "light"}
+    assert store.held_out.find_first(learned_folders(manifest)) is None
+    assert store.held_out.find(manifest.path_of(manifest.of("test")[0])) is not None
+    store.close()
 
 
 def test_what_was_learned_from_cannot_be_held_out(held, tmp_path, capsys):
