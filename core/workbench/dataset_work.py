@@ -370,6 +370,8 @@ class DatasetWork:
         Raises:
             DatasetError: there is no such folder, or a job has learned from it.
         """
+        from core.dataset.sources import folders_behind
+
         held_out = self._installation.store.held_out
         if not locked:
             held_out.unlock(folder)
@@ -377,7 +379,8 @@ class DatasetWork:
         if not folder.is_dir():
             raise DatasetError(tr("There is no folder {folder}.").format(folder=folder), fix=tr("Choose another one."))
         store = self._installation.store
-        learned = {Path(store.spec(job.name).training.dataset_path) for job in store.jobs()}
+        datasets = {store.spec(job.name).training.dataset_path for job in store.jobs()} - {""}
+        learned = {place.resolve() for path in datasets for place in folders_behind(Path(path))}
         if (root := folder.resolve()) in learned:
             raise DatasetError(
                 tr("A job has learned from {folder} already.").format(folder=root),

@@ -19,6 +19,7 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import Store
 from core.workbench import Workbench
+from core.workbench.dataset_work import DatasetWork
 
 LOSS = MetricDefinition("Average loss", "Average loss: ([0-9.]+)")
 
@@ -106,11 +107,31 @@ def test_a_locked_folder_may_be_the_test_split_of_a_dataset(held, tmp_path):
     store.close()
 
 
-def test_what_was_learned_from_cannot_be_held_out(held, tmp_path, capsys):
-    store = Store(AppPaths(tmp_path / "home").create().database)
-    spec = TrainingSpec("first", {}, {}, (LOSS,), dataset_path=str(held.resolve()))
-    store.add_job(TrainingJob("first", JobStatus.COMPLETED, 1.0), spec)
-    store.close()
+def itself(held: Path, data: DatasetWork) -> Path:
+    return held.resolve()
+
+
+def by_a_link(held: Path, data: DatasetWork) -> Path:
+    link = held.with_name("link")
+    link.symlink_to(held, target_is_directory=True)
+    return link
+
+
+def joined(held: Path, data: DatasetWork) -> Path:
+    draw(held.with_name("other"), 100)
+    return data.join([held, held.with_name("other")])
+
+
+def joined_and_taken_apart(held: Path, data: DatasetWork) -> Path:
+    return data.scan(joined(held, data), options=ReadOptions(frames=Frames.ALL)).root
+
+
+@pytest.mark.parametrize("opened", [itself, by_a_link, joined, joined_and_taken_apart])
+def test_what_was_learned_from_cannot_be_held_out(opened, held, tmp_path, capsys):
+    workbench = Workbench(AppPaths(tmp_path / "home").create())
+    spec = TrainingSpec("first", {}, {}, (LOSS,), dataset_path=str(opened(held, workbench.data)))
+    workbench.store.add_job(TrainingJob("first", JobStatus.COMPLETED, 1.0), spec)
+    workbench.close()
     assert run(["lock", str(held)]) == 1
     assert "has learned from" in capsys.readouterr().err
     assert run(["lock", str(tmp_path / "nowhere")]) == 1
