@@ -92,8 +92,11 @@ def _each_once(sources: Iterable[OpenedSource]) -> tuple[JoinedFolder, ...]:
         for one in folders_of(folder) or (JoinedFolder("", folder, source.options.labels),):
             if not one.folder.is_dir():
                 raise _gone(one.folder)
-            known = found.setdefault(Path(os.path.realpath(one.folder)), one)
-            if known.labels != one.labels and known.labels and one.labels:
+            place = Path(os.path.realpath(one.folder))
+            known = found.get(place)
+            if known is None or not known.labels:
+                found[place] = one
+            elif one.labels not in ("", known.labels):
                 raise DatasetError(
                     tr("{first} and {second} are labels of one folder.").format(first=known.labels, second=one.labels),
                     fix=tr("Open one of them, or write both into one file."),

@@ -57,6 +57,14 @@ def test_the_same_folders_are_the_same_dataset_in_any_order(make_dataset, tmp_pa
     assert together(tmp_path, one) == one
 
 
+def test_a_file_of_labels_that_was_chosen_counts_wherever_its_folder_stands(make_dataset, tmp_path):
+    one = make_dataset({"a": 1, "b": 1})
+    chosen, plain = OpenedSource(one, ReadOptions(labels="l.csv")), OpenedSource(one, ReadOptions())
+    roots = {join(sources, tmp_path / "joined") for sources in ([plain, chosen], [chosen, plain], [chosen])}
+    (root,) = roots
+    assert [found.labels for found in folders_of(root)] == ["l.csv"]
+
+
 def test_each_folder_is_read_as_what_it_is(make_dataset, tmp_path):
     splits = make_dataset({"train/cat": 2, "test/cat": 1, "train/dog": 2, "test/dog": 1}, "splits")
     table = make_dataset({"pictures": 2}, "table", 20)
