@@ -393,11 +393,21 @@ class DatasetWork:
     def imports(self) -> list[Imported]:
         """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""
         from core.formats.imported import imported
+        from core.formats.joined import folders_of
+
+        def all_of(path: str) -> list[str]:
+            return [path, *(str(one.folder) for one in folders_of(Path(path)))]
 
         store = self._installation.store
-        jobs = [store.spec(job.name).training.dataset_path for job in store.jobs()]
-        users = {tr("a job"): jobs, tr("labels that were given"): store.labelled_datasets()}
-        opened = {found.path: found.used for found in store.recent_datasets(_ALL)}
+        jobs = {store.spec(job.name).training.dataset_path for job in store.jobs()}
+        users = {
+            who: [place for path in paths for place in all_of(path)]
+            for who, paths in ((tr("a job"), jobs), (tr("labels that were given"), store.labelled_datasets()))
+        }
+        opened: dict[str, float] = {}
+        for found in store.recent_datasets(_ALL):
+            for place in all_of(found.path):
+                opened[place] = max(found.used, opened.get(place, 0.0))
         return imported(self._installation.paths.imports, users, opened)
 
     def remove_unused_imports(self) -> list[Imported]:

@@ -62,6 +62,18 @@ def test_what_nothing_uses_is_found_and_removed(home: Path, tmp_path: Path, caps
     assert os.listdir(home / "deleted") == []
 
 
+def test_what_a_dataset_of_several_links_to_stays(home: Path, tmp_path: Path) -> None:
+    workbench = Workbench(AppPaths(home).create())
+    data = workbench.data
+    of_labels, of_recent, unused = (opened(workbench, tmp_path, name).root for name in ("a", "bb", "ccc"))
+    mine = pictures(tmp_path / "mine", "cat/1.jpg", "dog/1.jpg")
+    scan = data.scan(data.join([of_labels, mine]))
+    data.labelling(scan).label([scan.pictures[0].path], "dog")
+    data.remember(data.split(data.scan(data.join([of_recent, mine])), (0.5, 0.25, 0.25)))
+    assert [one.path for one in data.remove_unused_imports()] == [unused]
+    workbench.close()
+
+
 def test_what_a_job_learned_from_and_what_was_opened_again_stays(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "imports" / "pets-0123", "cat/1.jpg")
     os.utime(folder, (OLD, OLD))
