@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,7 @@ from core.formats.records import Example, Frames, KeepTogether, Listing
 from core.formats.walk import Walk
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
-from training_scripts.durable import flush, write_text
+from training_scripts.durable import flush, is_no_room, write_text
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.pictures.frames import frames_of
 from training_scripts.pictures.opening import read_file
@@ -82,10 +83,13 @@ def take_apart(
     ]
     key = hashlib.sha256(f"{walk.root}\0{replace(source.options, keep_together=KeepTogether.GIVEN)!r}".encode())
     folder = imports / f"{walk.root.name[:80]}-frames-{key.hexdigest()[:12]}"
-    (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
-    write_text(folder / _TAKEN_FROM, json.dumps({"folder": str(listing.root)}))
-    known = _frames(listing, folder, on_progress, cancel)
-    write_text(folder / "labels.jsonl", "".join(text for _, text in jsonl.describe(list(_written(listing, known)))))
+    try:
+        (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
+        write_text(folder / _TAKEN_FROM, json.dumps({"folder": str(listing.root)}))
+        known = _frames(listing, folder, on_progress, cancel)
+        write_text(folder / "labels.jsonl", "".join(text for _, text in jsonl.describe(list(_written(listing, known)))))
+    except OSError as error:
+        raise _cannot(folder, error) from error
     mark_opened(folder)
     several = sum(len(names) > 1 for _, _, names in known.values())
     pictures = sum(len(names) for _, _, names in known.values())
@@ -116,10 +120,14 @@ def _with_frames(offers: Sequence[Offer]) -> tuple[Offer, ...]:
 
 _Known = tuple[int, int, list[str]]
 """Size, modification time in ns, and the names of the frames."""
+_GONE = (0, -1)
 
 
 def _frames(listing: Listing, folder: Path, on_progress: OnProgress, cancel: CancelToken) -> Mapping[str, _Known]:
-    """Take apart what is not known yet and forget what is gone; returns what there is, by the path in the listing."""
+    """Take apart what is not known yet and forget what is gone; returns what there is, by the path in the listing.
+
+    What cannot be read now is tried again by the next call, with a time that no file has.
+    """
     before, there = _read_known(folder), {example.path for example in listing.examples}
     kept: dict[str, _Known] = {}
     for path in there & before.keys():
@@ -136,7 +144,8 @@ def _frames(listing: Listing, folder: Path, on_progress: OnProgress, cancel: Can
         cancel.raise_if_cancelled()
         source = listing.root / path
         status = _status(source)
-        return path, (*status, _taken_apart(source, path, folder / _PICTURES, cancel) if status[1] >= 0 else [])
+        names = _taken_apart(source, path, folder / _PICTURES, cancel) if status[1] >= 0 else []
+        return path, (*(status if os.access(source, os.R_OK) else _GONE), names)
 
     pool = ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="frames")
     made: list[str] = []
@@ -148,7 +157,7 @@ def _frames(listing: Listing, folder: Path, on_progress: OnProgress, cancel: Can
             cancel.raise_if_cancelled()
     finally:
         pool.shutdown(cancel_futures=True)
-        flush(folder / _PICTURES / name for name in made)
+        flush(file for name in made if _is_ours(file := folder / _PICTURES / name))
         write_text(folder / _KNOWN, json.dumps(kept))
     return kept
 
@@ -164,7 +173,7 @@ def _taken_apart(source: Path, path: str, target: Path, cancel: CancelToken) -> 
             for number, (suffix, content) in enumerate(frames_of(data), 1):
                 cancel.raise_if_cancelled()
                 if shutil.disk_usage(target).free < SPARE:
-                    raise _no_room(target)
+                    raise _no_room(target.parent)
                 names.append(f"{stem}-{number:0{len(str(count))}}{suffix}")
                 (target / names[-1]).write_bytes(content)
             return names
@@ -172,20 +181,53 @@ def _taken_apart(source: Path, path: str, target: Path, cancel: CancelToken) -> 
         for name in names:
             (target / name).unlink(missing_ok=True)
     name = f"{stem}{source.suffix}"
-    (target / name).unlink(missing_ok=True)
+    return [name] if _stands_at(target / name, source) else []
+
+
+def _stands_at(place: Path, source: Path) -> bool:
+    """Let a file stand at another place too, by a link where one can be made; whether it does."""
+    place.unlink(missing_ok=True)
+    with suppress(OSError):
+        os.link(os.path.realpath(source), place)
+        return True
+    if shutil.disk_usage(place.parent).free < SPARE:
+        raise _no_room(place.parent.parent)
     try:
-        os.link(source, target / name)
-    except OSError:
-        with suppress(FileNotFoundError):
-            shutil.copy2(source, target / name)
-    return [name]
+        shutil.copyfile(source, place)
+        return True
+    except OSError as error:
+        if is_no_room(error):
+            raise
+    place.unlink(missing_ok=True)
+    with suppress(OSError):  # it cannot be read: the scan says so of a link to it as well
+        place.symlink_to(os.path.realpath(source))
+        return True
+    return False
 
 
-def _no_room(target: Path) -> DatasetError:
+def _is_ours(file: Path) -> bool:
+    """Whether a file was written here, and is no link to one of the user's own, which need not even be readable."""
+    with suppress(OSError):
+        status = file.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return False
+
+
+def _no_room(folder: Path) -> DatasetError:
     return DatasetError(
         tr("The frames cannot be taken apart."),
-        tr("The disk of {target} has no room for more.").format(target=target.parent),
+        tr("The disk of {target} has no room for more.").format(target=folder),
         tr("Make room, or read one frame of each file: --frames one."),
+    )
+
+
+def _cannot(folder: Path, error: OSError) -> DatasetError:
+    if is_no_room(error):
+        return _no_room(folder)
+    return DatasetError(
+        tr("The frames cannot be taken apart."),
+        tr("{target} cannot be written ({reason}).").format(target=folder, reason=error.strerror or error),
+        tr("Mend that, or read one frame of each file: --frames one."),
     )
 
 
@@ -202,7 +244,7 @@ def _status(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
     except OSError:
-        return 0, -1
+        return _GONE
     return status.st_size, status.st_mtime_ns
 
 

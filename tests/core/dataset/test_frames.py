@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,3 +139,71 @@ def test_what_is_written_lies_beside_what_was_opened_and_not_in_a_folder_that_is
         data.convert(films, "csv", root.parent / "mine")
     with pytest.raises(DatasetError, match="a folder of your own"):
         data.write_labels(data.scan(films), root.parent / "mine")
+
+
+def unreadable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to open a file, as it does not to a superuser whatever the file's rights are."""
+    real = {name: getattr(place, name) for place, name in ((os, "open"), (shutil, "copyfile"))}
+    access = os.access
+
+    def refusing(name: str) -> Callable[..., Any]:
+        def refuse(path: Any, *rest: Any, **more: Any) -> Any:
+            if Path(path).name.startswith(file.stem):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real[name](path, *rest, **more)
+
+        return refuse
+
+    monkeypatch.setattr(os, "open", refusing("open"))
+    monkeypatch.setattr(shutil, "copyfile", refusing("copyfile"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file and access(path, mode))
+
+
+def no_link(*_: object) -> None:
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_cannot_be_read_fails_no_scan_and_is_tried_again(
+    links: bool, films: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = films / "dog" / "secret.gif"
+    film(secret, 99)
+    with monkeypatch.context() as patch:
+        unreadable(secret, patch)
+        if not links:
+            patch.setattr(os, "link", no_link)
+        scan = workbench.data.scan(films, options=ALL)
+    assert scan.counts() == {"cat": {"": 13}, "dog": {"": 12}}
+    (left,) = scan.unreadable
+    assert Path(left).name.startswith("secret")
+    assert workbench.data.scan(films, options=ALL).counts()["dog"] == {"": 16}
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(("of", "name", "value"), [(frames_, "SPARE", 1 << 60), (shutil, "copyfile", full)])
+def test_a_full_disk_is_said_of_what_is_copied(
+    of: object, name: str, value: object, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for film_ in films.rglob("[0-9].gif"):
+        film_.unlink()
+    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(of, name, value)
+    with pytest.raises(DatasetError, match="no room"):
+        take_apart(OpenedSource(films, ALL), tmp_path / "imports")
+
+
+def test_a_full_disk_is_said_of_what_is_noted(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames_, "write_text", full)
+    with pytest.raises(DatasetError, match="no room"):
+        take_apart(OpenedSource(films, ALL), tmp_path / "imports")
+
+
+def test_what_a_link_in_a_dataset_leads_to_is_read(films: Path, workbench: Workbench) -> None:
+    (films / "dog" / "linked.gif").symlink_to(Path("..", "cat", "one.gif"))
+    scan = workbench.data.scan(films, options=ALL)
+    assert scan.counts()["dog"] == {"": 13}
+    assert not scan.unreadable
