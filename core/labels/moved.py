@@ -5,15 +5,17 @@ Its pictures are known by their content. Labels are taken over only when a perso
 
 from __future__ import annotations
 
+import posixpath
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from core.dataset.records import Picture, Scan
 from core.errors import DatasetError
+from core.formats.joined import folders_of
 from core.labels.events import Kind, LabelEvent
 from core.labels.label_state import UNLABELLED, Labels, by_content, fold
 from core.translation import plural, tr
@@ -96,27 +98,44 @@ def take_over(store: Store, scan: Scan, folder: Path) -> int:
     return len(events)
 
 
-def labels_of_part(store: Store, scan: Scan, name: str, folder: Path) -> dict[str, Labels]:
-    """Return, by path, what was said by hand of the pictures of a folder that is joined into a dataset.
+def datasets_of_parts(scan: Scan) -> Iterator[tuple[Path, list[Picture]]]:
+    """Yield the folders that labels of a joined dataset's pictures may be kept for, each with its pictures here.
 
-    Nothing of a picture that is as its folder says: what is imported then is taken back.
-
-    Args:
-        store: keeps the labels.
-        scan: of the joined dataset, where the pictures' paths begin with `name`.
-        name: of the folder in it.
-        folder: where it is, which its own labels are kept for.
+    A folder that only wraps its dataset is that dataset, so its labels are kept for a folder in it: the inner ones are
+    first.
     """
-    events = store.label_events(str(folder))
-    if not events:
-        return {}
-    state = fold(events)
-    found: dict[str, Labels] = {}
-    for picture in scan.pictures:
-        if picture.path.startswith(f"{name}/"):
+    for part in folders_of(scan.root):
+        pictures = [picture for picture in scan.pictures if picture.path.startswith(f"{part.name}/")]
+        if pictures:
+            all_in = posixpath.commonpath({posixpath.dirname(picture.path) for picture in pictures})
+            inner = PurePosixPath(all_in).relative_to(part.name)
+            for within in (inner, *inner.parents):
+                yield part.folder / within, pictures
+
+
+def labels_of_parts(store: Store, scan: Scan) -> Mapping[str, Mapping[str, Labels]]:
+    """Return what was said by hand of the pictures of a joined dataset where they are from: by dataset, by path.
+
+    Nothing of a picture that is as its folder says: what is imported then is taken back. Each content is there once,
+    with what the first says that says anything of it: else its copies would take back each other's labels.
+    """
+    found: dict[str, tuple[str, str, Labels]] = {}
+    for folder, pictures in datasets_of_parts(scan):
+        dataset = str(folder)
+        events = store.label_events(dataset)
+        if not events:
+            continue
+        state = fold(events)
+        for picture in pictures:
             labels = state.labels_of(picture)
-            found[picture.path] = labels if labels != {picture.label} else UNLABELLED
-    return found
+            labels = labels if labels != {picture.label} else UNLABELLED
+            known = found.get(picture.sha256)
+            if known is None or (labels and not known[-1]):
+                found[picture.sha256] = dataset, picture.path, labels
+    said: dict[str, dict[str, Labels]] = {}
+    for dataset, path, labels in found.values():
+        said.setdefault(dataset, {})[path] = labels
+    return said
 
 
 def _says_more(events: Sequence[LabelEvent], scan: Scan) -> bool:

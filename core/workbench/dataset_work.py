@@ -232,22 +232,19 @@ class DatasetWork:
 
         What its pictures were labelled with in one of the folders that it is joined of counts as said by that folder.
         """
-        from core.formats.joined import folders_of
         from core.labels.labelling import Labelling
-        from core.labels.moved import labels_of_part
+        from core.labels.moved import labels_of_parts
 
         labelling = Labelling(self._installation.store, scan)
-        for part in folders_of(scan.root):
-            found = labels_of_part(self._installation.store, scan, part.name, part.folder)
-            labelling.import_labels(found, str(part.folder))
+        for dataset, found in labels_of_parts(self._installation.store, scan).items():
+            labelling.import_labels(found, dataset)
         return labelling
 
     def labelled_elsewhere(self, scan: Scan) -> list[Elsewhere]:
         """Return the folders that a scan's pictures were labelled in, while it has no labels of its own."""
-        from core.formats.joined import folders_of
-        from core.labels.moved import elsewhere
+        from core.labels.moved import datasets_of_parts, elsewhere
 
-        parts = {one.folder for one in folders_of(scan.root)}  # what was said there counts here already
+        parts = {folder for folder, _ in datasets_of_parts(scan)}  # what was said there counts here already
         return [one for one in elsewhere(self._installation.store, scan) if one.folder not in parts]
 
     def take_over_labels(self, scan: Scan, folder: Path) -> int:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,48 @@ def test_labels_of_the_folders_count_and_those_of_the_whole_stay_its_own(make_da
     assert state.label_of(by_path["cat/000.jpg"]) == "", "taken back in its folder, taken back here"
     assert state.label_of(by_path["cat/001.jpg"]) == "dog"
     assert data.labelling(data.scan(other, unlabelled=True)).known_labels()[0] == {}
+
+
+@pytest.mark.parametrize("says", ["one", "other"])
+def test_a_picture_in_two_folders_has_the_label_that_one_of_them_says(says, make_dataset, workbench):
+    folders = {name: make_dataset({"cat": 3, "dog": 1}, name) for name in ("one", "other")}  # the same pictures
+    data = workbench.data
+    for name, folder in folders.items():
+        wanted = "bird" if name == says else "dog"
+        data.labelling(data.scan(folder)).label([f"cat/00{1 if name == says else 2}.jpg"], wanted)
+    scan = data.scan(data.join(list(folders.values())))
+    first = data.labelling(scan)
+    second = data.labelling(scan)
+    by_path = {picture.path: picture for picture in scan.pictures}
+    labels = {path: second.state.label_of(picture) for path, picture in by_path.items()}
+    for name in folders:
+        assert [labels[f"{name}/cat/00{at}.jpg"] for at in range(3)] == ["cat", "bird", "dog"]
+    assert len(second.events()) == len(first.events()) == 2, "nothing more is said at each opening"
+
+
+def test_labels_of_copies_in_one_folder_count(make_dataset, workbench):
+    one, other = make_dataset({"cat": 2, "dog": 2}, "one"), make_dataset({"cat": 1, "dog": 1}, "other", 20)
+    shutil.copy(one / "cat" / "000.jpg", one / "dog" / "copy.jpg")
+    data = workbench.data
+    for label, copy in (("dog", "cat/000.jpg"), ("cat", "dog/copy.jpg")):
+        data.labelling(data.scan(one)).label([copy], label)
+        scan = data.scan(data.join([one, other]))
+        state = data.labelling(scan).state
+        assert {state.label_of(picture) for picture in scan.pictures if picture.path == f"one/{copy}"} == {label}
+
+
+def test_labels_of_a_folder_that_wraps_its_dataset_count(make_dataset, tmp_path, workbench):
+    make_dataset({"cat": 2, "dog": 2}, "one/wrapped")
+    other = make_dataset({"cat": 1, "dog": 1}, "other", 20)
+    data = workbench.data
+    scan = data.scan(tmp_path / "one")
+    assert scan.root == tmp_path / "one" / "wrapped"
+    data.labelling(scan).label(["cat/000.jpg"], "bird")
+    scan = data.scan(data.join([tmp_path / "one", other]))
+    assert not data.labelled_elsewhere(scan)
+    state = data.labelling(scan).state
+    by_path = {picture.path: picture for picture in scan.pictures}
+    assert state.label_of(by_path["one/wrapped/cat/000.jpg"]) == "bird"
 
 
 def test_writing_moves_the_pictures_themselves_and_leaves_the_links(make_dataset, tmp_path, workbench):
