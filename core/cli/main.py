@@ -195,6 +195,7 @@ def _add_read_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_launch_commands(_commands: Any, command: Command) -> None:
     from core.cli.launch_options import add_launch_options
+    from core.tuning.ensemble import COUNT
 
     tune = command("tune", tr("search hyperparameters: many trials, the best one kept"))
     train = command("train", tr("run one training job with fixed hyperparameters"))
@@ -204,7 +205,8 @@ def _add_launch_commands(_commands: Any, command: Command) -> None:
         add_launch_options(parser, tuning=parser is tune)
     ensemble = command("ensemble", tr("make one model of the best trials of a search: the mean of their heads"))
     ensemble.add_argument("job", metavar="SEARCH", help=tr("a tuning job's name, or `latest`"))
-    ensemble.add_argument("--count", type=int, default=3, metavar="N", help=tr("of so many trials (default 3)"))
+    of = tr("of so many trials (default {count})").format(count=COUNT)
+    ensemble.add_argument("--count", type=int, default=COUNT, metavar="N", help=of)
     ensemble.add_argument("--detach", action="store_true", help=tr("return at once"))
 
 

@@ -24,6 +24,9 @@ MAX_JOBS = 10_000
 MAX_SEARCH_S = 262_800 * 60
 """The longest search that SageMaker takes: half a year."""
 
+LONGEST_NAME = 63
+"""Letters of a training job's name that SageMaker takes."""
+
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
@@ -171,7 +174,7 @@ class TrainingSpec:
         return dataclasses.replace(self, **changes)
 
     def __post_init__(self) -> None:
-        check_job_name(self.name, 63)
+        check_job_name(self.name, LONGEST_NAME)
         check_fields(self)
         names = [metric.name for metric in self.metrics]
         if twice := next((name for name in names if names.count(name) > 1), ""):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from core.errors import SpecError
 from core.jobs.records import TrainingJob
-from core.jobs.specs import TrainingSpec, TuningSpec
+from core.jobs.specs import LONGEST_NAME, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.translation import tr
 from core.tuning.wanted_features import DEFAULTS, over_features
@@ -18,7 +18,6 @@ from training_scripts.modes import features_key
 
 COUNT = 3
 """How many heads an ensemble has unless another number is asked for."""
-_LONGEST_NAME = 63
 
 
 def ensemble_spec(spec: TuningSpec, trials: Sequence[TrainingJob], count: int = COUNT) -> TrainingSpec:
@@ -49,6 +48,6 @@ def ensemble_spec(spec: TuningSpec, trials: Sequence[TrainingJob], count: int = 
     name = f"-mean-of-{len(usable)}-{secrets.token_hex(2)}"
     return dataclasses.replace(
         spec.training,
-        name=spec.name[: _LONGEST_NAME - len(name)].rstrip("-") + name,
+        name=spec.name[: LONGEST_NAME - len(name)].rstrip("-") + name,
         hyperparameters={**asked[0], "members": json.dumps(members)},
     )

@@ -31,7 +31,7 @@ from core.errors import WeightsUnavailable
 from core.jobs.managed_rules import managed_of, without_managed
 from core.jobs.ranges import CategoricalRange
 from core.jobs.spec_parts import has_own_disk
-from core.jobs.specs import CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
+from core.jobs.specs import LONGEST_NAME, CloudResources, DebuggerConfig, Spec, TrainingSpec, TuningSpec
 from core.paths import AppPaths
 from core.translation import tr
 from core.tuning.wanted_features import DEFAULTS, FEATURE_HYPERPARAMETERS
@@ -100,7 +100,7 @@ class JobCreator:
         """
         training = without_managed(spec).training
         asked = {**_DEFAULTS, **training.hyperparameters}
-        name = f"{spec.name}-features"[:63].rstrip("-")
+        name = f"{spec.name}-features"[:LONGEST_NAME].rstrip("-")
         job = dataclasses.replace(
             training,
             name=name,
