@@ -132,6 +132,7 @@ class DatasetWork:
             DatasetError: it cannot be read, or the format cannot hold it.
             Cancelled: through `cancel`; nothing stays.
         """
+        from core.formats.joined import folders_of
         from core.formats.registry import format_named, read_listing
         from core.formats.walk import Walk
         from core.formats.writing import write_dataset
@@ -142,7 +143,9 @@ class DatasetWork:
         listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
         ours = fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits")
         splits = None
-        if ours or self._installation.store.label_events(str(listing.root)):
+        labelled, parts = self._installation.store.labelled_datasets(), folders_of(listing.root)
+        of_parts = (Path(dataset).is_relative_to(part.folder) for dataset in labelled for part in parts)
+        if ours or str(listing.root) in labelled or any(of_parts):
             scan = self.scan(found.folder, on_progress, cancel, options=found.options)
             self.labelling(scan).state.apply_to(listing, scan)
             if ours:

@@ -162,6 +162,9 @@ def test_labels_of_a_folder_that_wraps_its_dataset_count(make_dataset, tmp_path,
     assert scan.root == tmp_path / "one" / "wrapped"
     data.labelling(scan).label(["cat/000.jpg"], "bird")
     scan = data.scan(data.join([tmp_path / "one", other]))
+    written = data.convert(scan.root, "folders", tmp_path / "out")  # though none has labelled it as a whole
+    assert (tmp_path / "out" / "bird").is_dir()
+    assert written.classes == 3
     assert not data.labelled_elsewhere(scan)
     state = data.labelling(scan).state
     by_path = {picture.path: picture for picture in scan.pictures}
