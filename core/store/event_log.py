@@ -44,6 +44,11 @@ class EventLog:
         with self._db.write() as connection:
             connection.execute("DELETE FROM events WHERE job = ? AND kind = 'metric' AND epoch >= ?", (job, epoch))
 
+    def remove_metrics_since(self, job: str, moment: float) -> None:
+        """Remove the values of a training job's metrics from a moment on (Unix seconds): they come again."""
+        with self._db.write() as connection:
+            connection.execute("DELETE FROM events WHERE job = ? AND kind = 'metric' AND time >= ?", (job, moment))
+
     def outcomes(self, job: str) -> list[RuleOutcome]:
         """Return the latest outcome of each rule of a training job, by name."""
         rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))

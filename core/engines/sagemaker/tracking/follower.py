@@ -15,6 +15,7 @@ from typing import Any
 from core.engines.local.runs import split_rule_line
 from core.engines.sagemaker.connection.failures import explain_reason
 from core.engines.sagemaker.tracking.logs import LogTail
+from core.errors import UserFacingError
 from core.jobs.contract import Scraper
 from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.scraping import notice_in
@@ -70,6 +71,10 @@ class LineReader:
         if events or changes:
             self._store.update_job(self._job, events, **changes)
 
+    def forget_since(self, moment: float) -> None:
+        """Remove what lines from a moment on have said of metrics: they come again."""
+        self._store.remove_metrics_since(self._job, moment)
+
     def reason(self, description: Mapping[str, Any]) -> str:
         """Return why the job failed: the user's own error first, then what AWS says and means."""
         raw = str(description.get("FailureReason", "")).strip()
@@ -99,7 +104,14 @@ class Follower(LineReader):
             self.idle_since = self.idle_since or time.monotonic()
             return False
         self.idle_since = None
-        self.take(lines)
+        try:
+            if self._tail.repeats:
+                self.forget_since(lines[0][0])
+            self.take(lines)
+        except UserFacingError:  # the store cannot take them now
+            self._tail.go_back()
+            raise
+        self._tail.taken()
         return True
 
 

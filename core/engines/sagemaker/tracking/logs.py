@@ -30,24 +30,36 @@ def job_log_url(region: str, job: str, folder: Path) -> str:
 
 
 class LogTail:
-    """New lines of a job's log streams, appended to a file. Exact: no line is lost or doubled by a restart.
+    """New lines of a job's log streams, appended to a file. No line is lost or doubled in it by a restart.
 
-    A job has one stream per start of its machine (`<job>/algo-1-<time>`); a spot job that was reclaimed has several.
+    Lines count as read when `taken` is called, after what they say is in the store: a program that ends before that
+    reads them again. A job has one stream per start of its machine (`<job>/algo-1-<time>`); a spot job that was
+    reclaimed has several.
 
     Args:
         client: a boto3 client of CloudWatch Logs.
         job: the training job's name.
         file: the log on this machine; what was read is remembered beside it.
+
+    Attributes:
+        repeats: whether the next lines may have been read by a program that ended before it had remembered them.
     """
 
     def __init__(self, client: Any, job: str, file: Path, ask: Ask) -> None:
         self._client, self._job, self._file, self._ask = client, job, file, ask
         self._state_file = file.with_name(STATE)
+        self._tokens: dict[str, str | None] = {}
+        self._looks = 0
+        self.repeats = False
+        self.go_back()
+
+    def go_back(self) -> None:
+        """Read again, from the next call on, what was not `taken`."""
         state = read_json(self._state_file)
         streams = state.get("streams", {}).items()
-        self._tokens: dict[str, str | None] = {name: token for name, token in streams if name.startswith(f"{job}/")}
-        self._looks = 0
-        self._cut_back(int(state.get("bytes", 0)))
+        self._tokens = {name: token for name, token in streams if name.startswith(f"{self._job}/")}
+        self._size = int(state.get("bytes", 0))
+        self.repeats = self._cut_back(self._size)
 
     def new_lines(self, look: bool = False) -> list[tuple[float, str]]:
         """Return the lines since the last call, as (Unix seconds, text); `look`: see if there is another stream."""
@@ -56,8 +68,15 @@ class LogTail:
         self._looks += 1
         lines = [line for stream in sorted(self._tokens) for line in self._read(stream)]
         if lines:
-            self._keep([text for _, text in lines])
+            self._append([text for _, text in lines])
         return lines
+
+    def taken(self) -> None:
+        """Remember that all lines so far need not be read again."""
+        # The features job that ran before it may have written to the same file.
+        known = read_json(self._state_file).get("streams", {})
+        write_json(self._state_file, {"streams": {**known, **self._tokens}, "bytes": self._size}, flushed=False)
+        self.repeats = False
 
     def _find_streams(self) -> None:
         prefix = f"{self._job}/"
@@ -93,20 +112,19 @@ class LogTail:
                 break
         return lines
 
-    def _keep(self, texts: list[str]) -> None:
-        """Append, then remember: a program that ends in between repeats what it had appended, in its place."""
+    def _append(self, texts: list[str]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("ab") as file:
             file.write("".join(f"{text}\n" for text in texts).encode("utf-8", "replace"))
             file.flush()
-            size = file.tell()
-        # The features job that ran before it may have written to the same file.
-        known = read_json(self._state_file).get("streams", {})
-        write_json(self._state_file, {"streams": {**known, **self._tokens}, "bytes": size}, flushed=False)
+            self._size = file.tell()
 
-    def _cut_back(self, size: int) -> None:
+    def _cut_back(self, size: int) -> bool:
+        """Cut off what was appended and not remembered; whether there was any."""
         try:
-            if self._file.stat().st_size > size:
-                os.truncate(self._file, size)
+            if self._file.stat().st_size <= size:
+                return False
+            os.truncate(self._file, size)
         except OSError:
-            return
+            return False
+        return True

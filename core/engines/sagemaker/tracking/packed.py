@@ -45,6 +45,12 @@ class PackedFollower(Follower):
         """Whether some trial is not known to have ended."""
         return any(True for _ in self._unfinished())
 
+    def forget_since(self, moment: float) -> None:
+        """Remove the same of the search and of its trials."""
+        super().forget_since(moment)
+        for reader in self._trials.values():
+            reader.forget_since(moment)
+
     def take(self, lines: Sequence[Line]) -> None:
         """Record what these lines say, of the search or of its trials."""
         own: list[Line] = []

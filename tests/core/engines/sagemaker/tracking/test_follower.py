@@ -18,12 +18,17 @@ TOOLKIT = (
 class Lines:
     """A log that is all there."""
 
+    repeats = False
+
     def __init__(self, lines):
         self.lines = [(1.0, line) for line in lines]
 
     def new_lines(self, look=False):
         found, self.lines = self.lines, []
         return found
+
+    def taken(self):
+        pass
 
 
 @pytest.mark.parametrize(
