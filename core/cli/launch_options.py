@@ -129,7 +129,7 @@ def tuning_spec(options: argparse.Namespace) -> TuningSpec:
     """Return the spec that the options of `tune` ask for."""
     fixed = _fixed(options)
     preset = NOTHING if options.no_defaults else preset_by_slug(options.preset).fitting(fixed)
-    if options.range and preset.otherwise is not None:  # what it fixes is of its own ranges
+    if options.range and preset.at_once:  # what it fixes is of its own ranges
         preset = dataclasses.replace(preset, hyperparameters=DEFAULT_HYPERPARAMETERS, objective=DEFAULTS.objective)
     # What is searched is not fixed as well, unless someone fixed it on purpose: then it is not searched.
     ranges = tuple(parse_range(text) for text in _flatten(options.range)) or tuple(

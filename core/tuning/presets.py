@@ -35,10 +35,7 @@ DEFAULT_HYPERPARAMETERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A search to start from; `hyperparameters` are fixed, `slug` is its name on the command line.
-
-    `otherwise` is taken for a job that trains by steps; see `fitting`.
-    """
+    """A search to start from; `hyperparameters` are fixed, `slug` is its name on the command line."""
 
     title: str
     slug: str
@@ -51,13 +48,17 @@ class Preset:
     max_jobs: int = 8
     max_parallel_jobs: int = 2
     early_stopping: bool = False
-    otherwise: Preset | None = None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether its heads are fitted at once, not by steps."""
+        return fits_at_once(self.hyperparameters)
 
     def fitting(self, fixed: Mapping[str, str]) -> Preset:
         """Return this preset, or the one to take where what else is fixed forbids to fit heads at once."""
-        if self.otherwise is None or fits_at_once({**self.hyperparameters, **fixed}):
-            return self
-        return by_steps(fixed)
+        if self.at_once and not fits_at_once({**self.hyperparameters, **fixed}):
+            return by_steps(fixed)
+        return self
 
 
 BY_STEPS = Preset(
@@ -98,7 +99,6 @@ QUICK_LOOK = Preset(
     (ContinuousRange("weight_decay", 1e-4, 0.3, Scaling.LOGARITHMIC),),
     {"backbone": DEFAULT_BACKBONE, "preprocessing": "squash", **_AT_ONCE},
     objective=Objective("cv:loss"),
-    otherwise=BY_STEPS,
 )
 
 THOROUGH = Preset(
@@ -112,7 +112,6 @@ THOROUGH = Preset(
     {"backbone": DEFAULT_BACKBONE, "preprocessing": "squash", "views": "6", **_AT_ONCE},
     objective=Objective("cv:loss"),
     max_jobs=12,
-    otherwise=BY_STEPS,
 )
 
 NOTEBOOK = Preset(

@@ -392,21 +392,18 @@ class DatasetWork:
 
     def imports(self) -> list[Imported]:
         """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""
+        from core.dataset.sources import folders_behind
         from core.formats.imported import imported
-        from core.formats.joined import folders_of
-
-        def all_of(path: str) -> list[str]:
-            return [path, *(str(one.folder) for one in folders_of(Path(path)))]
 
         store = self._installation.store
-        jobs = {store.spec(job.name).training.dataset_path for job in store.jobs()}
+        jobs = {store.spec(job.name).training.dataset_path for job in store.jobs()} - {""}
         users = {
-            who: [place for path in paths for place in all_of(path)]
+            who: [str(place) for path in paths for place in folders_behind(Path(path))]
             for who, paths in ((tr("a job"), jobs), (tr("labels that were given"), store.labelled_datasets()))
         }
         opened: dict[str, float] = {}
         for found in store.recent_datasets(_ALL):
-            for place in all_of(found.path):
+            for place in map(str, folders_behind(Path(found.path))):
                 opened[place] = max(found.used, opened.get(place, 0.0))
         return imported(self._installation.paths.imports, users, opened)
 
