@@ -11,6 +11,7 @@ it would not find its files, and the network is cut for Python alone (isolated/s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -213,8 +214,9 @@ class Container:
         if process is None or process.poll() is not None:
             return
         if namespaces():
-            for first in psutil.Process(process.pid).children():
-                first.terminate()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself meanwhile
+                for first in psutil.Process(process.pid).children():
+                    first.terminate()
         try:
             process.wait(STOP_GRACE_SECONDS)
         except subprocess.TimeoutExpired:

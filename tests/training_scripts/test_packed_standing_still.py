@@ -102,13 +102,13 @@ from training_scripts.job import JobFolders, StopRequest
 from training_scripts.packed.order import SearchOrder
 
 def stop_a_worker():
-    here = psutil.Process()
     while True:
         time.sleep(0.001)
         server = server_identity().pid
-        workers = [process for process in here.children(recursive=True) if process.ppid() == server]
+        # Processes that end while they are listed are left out by process_iter; Process.children raises.
+        workers = [process.pid for process in psutil.process_iter(["ppid"]) if process.info["ppid"] == server]
         if workers and list(place.glob("s-001-*/log.txt")):
-            return os.kill(workers[0].pid, signal.SIGSTOP)
+            return os.kill(workers[0], signal.SIGSTOP)
 
 folders = JobFolders.from_environment()
 place = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"])
