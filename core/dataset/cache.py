@@ -36,10 +36,11 @@ Key = tuple[str, int, int]
 
 
 class ScanCache:
-    """Probes of earlier scans, in `file`; None keeps nothing."""
+    """Probes of earlier scans, in `file`; None keeps nothing. Those of another `version` are forgotten."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, version: int = _VERSION) -> None:
         self._file = file
+        self._version = version
 
     def load(self, root: Path) -> dict[Key, Probe]:
         """Return all that is known of the files under `root`."""
@@ -102,13 +103,13 @@ class ScanCache:
         database = sqlite3.connect(self._file, timeout=5)
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version != _VERSION:
+            if version != self._version:
                 with database:
                     for table in ("files", "undecodable"):
                         database.execute(f"DROP TABLE IF EXISTS {table}")
                     for statement in _SCHEMA:
                         database.execute(statement)
-                    database.execute(f"PRAGMA user_version = {_VERSION}")
+                    database.execute(f"PRAGMA user_version = {self._version}")
         except BaseException:
             database.close()
             raise

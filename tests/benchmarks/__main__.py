@@ -43,7 +43,7 @@ def main(names: list[str]) -> int:
         for name in names or list(found):
             section = _section(name, environment)
             if section:
-                _write(read_report() | {_title(name): section}, [_title(known) for known in found])
+                write_report(read_report() | {_title(name): section}, [_title(known) for known in found])
             else:
                 failed.append(name)
     scaling.write(REPORT)
@@ -53,11 +53,11 @@ def main(names: list[str]) -> int:
     return int(bool(failed))
 
 
-def read_report() -> dict[str, str]:
-    """The sections of the report by title; none if there is no report."""
-    if not REPORT.exists():
+def read_report(report: Path = REPORT) -> dict[str, str]:
+    """Return the sections of the report by title; none if there is no report."""
+    if not report.exists():
         return {}
-    parts = re.split(r"^## (.+)\n", REPORT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    parts = re.split(r"^## (.+)\n", report.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
@@ -68,7 +68,7 @@ def _section(name: str, environment: dict[str, str]) -> str:
     command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}"]
     try:
         done = subprocess.run(
-            *(command,),
+            command,
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -85,8 +85,8 @@ def _section(name: str, environment: dict[str, str]) -> str:
     return f"{line}\n\n{text}"
 
 
-def _write(sections: dict[str, str], order: list[str]) -> None:
-    """The report: heading, an overview of what was reached, the sections in order, and those measured by hand."""
+def write_report(sections: dict[str, str], order: list[str], report: Path = REPORT) -> None:
+    """Write the report: heading, an overview of what was reached, the sections in order, and those measured by hand."""
     kept = {title: sections[title] for title in order if title in sections}
     rows = []
     for title, text in kept.items():
@@ -97,7 +97,7 @@ def _write(sections: dict[str, str], order: list[str]) -> None:
     overview = "\n".join(["| benchmark | goals met | not met |", "|---|---|---|", *rows])
     by_hand = {title: text for title, text in sections.items() if title not in order}
     parts = [f"## {title}\n\n{text}" for title, text in (kept | by_hand).items()]
-    REPORT.write_text("\n\n".join([_heading(), overview, *parts]) + "\n", encoding="utf-8", newline="\n")
+    report.write_text("\n\n".join([_heading(), overview, *parts]) + "\n", encoding="utf-8", newline="\n")
 
 
 def _title(name: str) -> str:

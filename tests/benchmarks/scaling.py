@@ -45,14 +45,14 @@ class Way:
         return f"{_time(self.hours)}, {machine} machine-hours, ${self.usd:,.2f}"
 
 
-def write(report: Path) -> None:
+def write(report: Path, page: Path = PAGE) -> None:
     """Write the page from the figures of the report; without them the page stays as it is, and that is said."""
     figures = read_figures(report.read_text(encoding="utf-8")) if report.exists() else {}
     missing = [name for name in NEEDED if name not in figures]
     if missing:
         print(f"SCALING.md stays as it is: {', '.join(missing)} not measured yet.", file=sys.stderr)
         return
-    PAGE.write_text(_page(figures), encoding="utf-8", newline="\n")
+    page.write_text(_page(figures), encoding="utf-8", newline="\n")
 
 
 def read_figures(text: str) -> dict[str, float]:

@@ -6,29 +6,28 @@ import re
 
 import pytest
 
-from tests.benchmarks import __main__ as report
 from tests.benchmarks import scaling
+from tests.benchmarks.__main__ import read_report, write_report
 
 
-def test_a_run_replaces_its_own_section_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "REPORT", tmp_path / "BENCHMARKS.md")
+def test_a_run_replaces_its_own_section_only(tmp_path):
+    file = tmp_path / "BENCHMARKS.md"
     order = ["Board", "Scan"]
-    report._write({"Scan": "3x: met, 4x: NOT MET", "Board": "old, met"}, order)
-    report._write(report.read_report() | {"Board": "new, NOT MET"}, order)
-    assert report.read_report() == {"Board": "new, NOT MET", "Scan": "3x: met, 4x: NOT MET"}
-    text = (tmp_path / "BENCHMARKS.md").read_text()
+    write_report({"Scan": "3x: met, 4x: NOT MET", "Board": "old, met"}, order, file)
+    write_report(read_report(file) | {"Board": "new, NOT MET"}, order, file)
+    assert read_report(file) == {"Board": "new, NOT MET", "Scan": "3x: met, 4x: NOT MET"}
+    text = file.read_text()
     assert "| [Board](#board) | 0 | 1 |\n| [Scan](#scan) | 1 | 1 |" in text
     assert text.index("## Board") < text.index("## Scan")
 
 
-def test_scaling_is_computed_from_the_figures_of_the_report(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(scaling, "PAGE", tmp_path / "SCALING.md")
-    file = tmp_path / "BENCHMARKS.md"
-    scaling.write(file)
+def test_scaling_is_computed_from_the_figures_of_the_report(tmp_path, capsys):
+    file, written = tmp_path / "BENCHMARKS.md", tmp_path / "SCALING.md"
+    scaling.write(file, written)
     assert "not measured yet" in capsys.readouterr().err
     file.write_text("".join(f"<!-- {name} = 100 -->\n" for name in scaling.NEEDED))
-    scaling.write(file)
-    page = (tmp_path / "SCALING.md").read_text()
+    scaling.write(file, written)
+    page = written.read_text()
     assert not re.search(r"\{\{|\}\}", page)
     # 1,000,000 pictures at 100 per second and core on 4 machines of 8 cores, each with a minute that is billed
     assert scaling.jobs(4, 4, 1_000_000 / 4 / 800, 0.408).usd == pytest.approx(0.17, abs=0.005)

@@ -63,13 +63,13 @@ def main(arguments: list[str]) -> int:
             seconds = time.monotonic() - began
         print(f"{name}: {tally.tried} tried, {tally.survived} survived, {len(tally.lost)} lost, {seconds:.0f} s")
         lost += len(tally.lost)
-        _record(tally)
+        record(tally)
     return int(bool(lost))
 
 
-def _record(tally: Tally) -> None:
+def record(tally: Tally, report: Path = REPORT) -> None:
     """Put a row into the report's table, in place of the one of the same name."""
-    text = REPORT.read_text(encoding="utf-8")
+    text = report.read_text(encoding="utf-8")
     found = _TABLE.search(text)
     assert found is not None
     head, line, *known = found[0].strip().splitlines()
@@ -79,7 +79,7 @@ def _record(tally: Tally) -> None:
         f"| {tally.name} | {tally.tried} | {tally.survived} | {len(tally.lost)} | {tally.note} | {day}, {system} |"
     )
     table = "\n".join([head, line, *rows.values()])
-    REPORT.write_text(_TABLE.sub(lambda _: table + "\n", text), encoding="utf-8")
+    report.write_text(_TABLE.sub(lambda _: table + "\n", text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -72,14 +72,13 @@ def test_features_that_stand_still_twice_are_the_reason(script, tmp_path):
     ("stops", "status", "reason"),
     [(1, "Completed", ""), (2, "Failed", "Its process stood still for 0 seconds, for the second time.")],
 )
-def test_a_trial_that_stands_still_is_started_again(stops, status, reason, script, tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr("training_scripts.packed.trial.TRAIN", script(stops))
-    folder = TrialFolder(tmp_path / "trial")
+def test_a_trial_that_stands_still_is_started_again(stops, status, reason, script, tmp_path, capfd):
+    file, folder = script(stops), TrialFolder(tmp_path / "trial")
     folder.create()
     regex = METRIC_DEFINITIONS["Average loss"]
     trial = RunningTrial(TrialRecord("s-001-x", 1, {}), folder, regex, False, {}, SILENCE_S)
     request = TrialRequest(("--output", str(tmp_path / "made")), dict(os.environ), str(tmp_path), str(folder.log))
-    trial.begin(lambda: ScriptTrial(request))
+    trial.begin(lambda: ScriptTrial(request, file))
     while not trial.look():
         pass
     assert (trial.record.status, trial.record.reason) == (status, reason)
@@ -93,7 +92,7 @@ def test_a_trial_that_stands_still_is_started_again(stops, status, reason, scrip
 
 # The search as the container runs it, but for its patience; its first worker is stopped in its first trial.
 SEARCH = """
-import os, pathlib, signal, sys, threading, time
+import contextlib, os, pathlib, signal, sys, threading, time
 sys.path.insert(0, sys.argv[1])
 import psutil
 from training_scripts import packed_search
@@ -102,13 +101,12 @@ from training_scripts.job import JobFolders, StopRequest
 from training_scripts.packed.order import SearchOrder
 
 def stop_a_worker():
-    while True:
-        time.sleep(0.001)
-        server = server_identity().pid
-        # Processes that end while they are listed are left out by process_iter; Process.children raises.
-        workers = [process.pid for process in psutil.process_iter(["ppid"]) if process.info["ppid"] == server]
-        if workers and list(place.glob("s-001-*/log.txt")):
-            return os.kill(workers[0], signal.SIGSTOP)
+    workers = []
+    while not workers or not list(place.glob("s-001-*/log.txt")):
+        time.sleep(0.01)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            workers = psutil.Process(server_identity().pid).children()
+    os.kill(workers[0].pid, signal.SIGSTOP)
 
 folders = JobFolders.from_environment()
 place = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"])

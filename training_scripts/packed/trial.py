@@ -162,10 +162,10 @@ class WorkerTrial:
 class ScriptTrial:
     """A trial in a process of its own: one that trains on pictures."""
 
-    def __init__(self, request: TrialRequest) -> None:
+    def __init__(self, request: TrialRequest, script: Path = TRAIN) -> None:
         with open(request.log, "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(TRAIN), *request.arguments],
+                [sys.executable, str(script), *request.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_films_without_labels_are_opened_to_be_labelled(films: Path, workbench: 
 
 
 def test_a_full_disk_is_said(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames_, "SPARE", 1 << 60)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(DatasetError, match="no room"):
         take_apart(OpenedSource(films, ALL), tmp_path / "imports")
 

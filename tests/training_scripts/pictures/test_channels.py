@@ -16,7 +16,6 @@ from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
 from training_scripts.features import preprocessing_for
 from training_scripts.job import JobError
-from training_scripts.pictures import channels
 from training_scripts.pictures.reading import levels_in, open_picture, parts_of, size_of
 from training_scripts.pictures.structure import PictureUnreadable
 
@@ -101,9 +100,12 @@ def test_what_is_missing_damaged_or_too_large_is_said(monkeypatch: pytest.Monkey
     data, _ = many(np.uint8)
     with pytest.raises(PictureUnreadable, match=r"cut off|damaged"):
         open_picture(data[: len(data) // 2], channels=(6, 5, 4))
-    monkeypatch.setattr(channels, "_MOST_VALUES", 40 * 60 * 5)
-    with pytest.raises(PictureUnreadable, match="6 channels of 60 x 40 pixels"):
-        open_picture(data)
+    says_more = io.BytesIO(data)
+    with tifffile.TiffFile(says_more) as file:
+        for name, value in (("ImageWidth", 19_000), ("ImageLength", 6_000)):
+            file.pages[0].tags[name].overwrite(value)
+    with pytest.raises(PictureUnreadable, match="6 channels of 19,000 x 6,000 pixels"):
+        open_picture(says_more.getvalue())
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with pytest.raises(PictureUnreadable):
         open_picture(data)
