@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
-from urllib.request import url2pathname
 
 from core.errors import PictureError
 from core.predict.records import Source
@@ -172,7 +171,9 @@ class _Finder:
 def _path_of(address: str) -> Path:
     parts = urlsplit(address)
     host = f"//{parts.netloc}" if parts.netloc not in ("", "localhost") else ""
-    # url2pathname knows Windows drives and shares; it unquotes by itself.
+    # Imported late: it brings HTTP and TLS along. It knows Windows drives and shares; it unquotes by itself.
+    from urllib.request import url2pathname
+
     return Path(url2pathname(host + parts.path))
 
 

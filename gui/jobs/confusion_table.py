@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QFont, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from core.translation import tr
@@ -17,6 +17,8 @@ MANY = 20
 HEAT_CELLS = (3, 20)
 """The least and the largest side of a heat map's cells in pixels."""
 _ROW, _NARROWEST, _WIDEST, _NAMES = 26, 40, 140, 120
+_AIR = 16
+"""Pixels about a name that may go where names would be cut; the theme leaves 2 of them."""
 
 
 class ConfusionTable(QTableView):
@@ -25,6 +27,7 @@ class ConfusionTable(QTableView):
     def __init__(self, model: ConfusionModel) -> None:
         super().__init__()
         self._classes: tuple[str, ...] = ()
+        self.setObjectName("confusion")
         self.setModel(model)
         self.setItemDelegate(ConfusionDelegate(self))
         self.setAccessibleName(tr("Confusion matrix: rows are the true classes, columns the predicted ones"))
@@ -51,7 +54,9 @@ class ConfusionTable(QTableView):
 
     @property
     def _natural(self) -> list[int]:
-        metrics = self.horizontalHeader().fontMetrics()
+        bold = self.horizontalHeader().font()
+        bold.setWeight(QFont.Weight.DemiBold)  # as the theme has it
+        metrics = QFontMetrics(bold)
         return [min(max(metrics.horizontalAdvance(name) + 24, 48), _WIDEST) for name in self._classes]
 
     def fit(self, classes: Sequence[str]) -> None:
@@ -84,9 +89,18 @@ class ConfusionTable(QTableView):
             self.setColumnWidth(count, recall)
             left, height = room.width() - recall, _ROW
             if sum(widths) > left:  # all are seen, with shorter names, rather than some
-                widths = [max(_NARROWEST, min(width, left // count)) for width in widths]
+                widths = _narrowed([max(_NARROWEST, width - _AIR) for width in widths], left)
         if down.defaultSectionSize() != height:
             down.setDefaultSectionSize(height)
         for column, width in enumerate(widths):
             if self.columnWidth(column) != width:
                 self.setColumnWidth(column, width)
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """Return columns that fit into the room, where it has that for the narrowest: the widest give way, others stay."""
+    low, high = _NARROWEST, max(widths)
+    while low < high:
+        limit = (low + high + 1) // 2
+        low, high = (limit, high) if sum(min(width, limit) for width in widths) <= room else (low, limit - 1)
+    return [min(width, low) for width in widths]

@@ -139,6 +139,12 @@ class EvaluationView(QWidget):
         if self.isVisible():
             self._ask()
 
+    def choose_split(self, split: str) -> None:
+        """Show how it does on a split."""
+        self._buttons.button(_SPLITS.index(split)).setChecked(True)
+        if self.isVisible():
+            self._ask()
+
     def showEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         """Ask now that somebody looks."""
         super().showEvent(event)

@@ -31,8 +31,8 @@ from gui.shared.theme import GRID, scaled
 
 _TICK_MS = 1000
 _NOTICES = 2
-_LOW = 640
-"""Pixels of height below which an evaluation and the table of trials are not shown together."""
+_LOW = 820
+"""Pixels of height below which an evaluation and the table of trials are not shown together: those of a page of 900."""
 
 
 class JobDetail(QWidget):
@@ -55,7 +55,8 @@ class JobDetail(QWidget):
         self.header, self.failure, self.error = JobHeader(), FailureCard(), InlineError()
         self.notices = Banner("", "running", "info")
         self.notices.hide()
-        self.figures = FiguresRow((tr("Best objective"), tr("Trials"), tr("Elapsed"), tr("Cost")))
+        captions = (tr("Best objective"), tr("Trials"), tr("Elapsed"), tr("Cost"))
+        self.figures = FiguresRow(captions, tr("Show the pictures behind it"))
         self.cloud = CloudJobPanel(workbench, bridge)
         self.cloud.cost_changed.connect(lambda value, caption: self.figures.set_figure(3, value, caption))
         self.views = JobViews(workbench, bridge, watch)
@@ -106,6 +107,7 @@ class JobDetail(QWidget):
         self.views.hovered.connect(self._on_plot_hover)
         # The table of classes needs the width.
         self.views.evaluation_shown.connect(self._on_evaluation)
+        self.figures.opened.connect(self._open_pictures)
         self.views.chosen.connect(self.select)
         self.table.hovered.connect(self.views.highlight)
         self.table.chosen.connect(self.select)
@@ -143,6 +145,7 @@ class JobDetail(QWidget):
             return
         self._show_header(job)
         self.figures.set_figure(0, *self._result(job))
+        self.figures.set_leads(job.accuracy is not None)
         if isinstance(job, TuningJob):
             done = trials_done(job)
             self.figures.set_figure(1, f"{done:,} / {job.max_jobs:,}", tr("Trials"))
@@ -243,6 +246,13 @@ class JobDetail(QWidget):
         self.views.select(name)
         self.table.select(name)
         self._show_trial()
+
+    def _open_pictures(self) -> None:
+        """Show the pictures behind the accuracy that the page begins with: those of the best trial, on that split."""
+        job = self._watch.job
+        if job is not None and job.accuracy is not None:
+            self.select("")
+            self.views.show_evaluation(job.accuracy.split)
 
     def _on_evaluation(self, shown: bool) -> None:
         """Leave the evaluation the width of the card, and in a low window the height of the trials too."""

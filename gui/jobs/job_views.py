@@ -113,6 +113,11 @@ class JobViews(QWidget):
         for plot in (self.curves, *self._searches):
             plot.select(name)
 
+    def show_evaluation(self, split: str) -> None:
+        """Open the evaluation on a split."""
+        self.evaluation.choose_split(split)
+        self.tabs.setCurrentIndex(self._pages.indexOf(self.evaluation))
+
     @property
     def is_evaluation(self) -> bool:
         """Whether the evaluation is the view that is shown."""

@@ -22,7 +22,6 @@ SIZES = (10_000, 1_000_000, 100_000_000)
 TRIALS, EPOCHS = 20, 10
 PICTURE_BYTES, DIM = 100_000, 1280
 EXTRACTION, TRIAL = ("ml.c5.2xlarge", 8), ("ml.c5.xlarge", 4)  # the type, its vCPUs
-MACHINES = {10_000: 1, 1_000_000: 4, 100_000_000: 64}
 PARALLEL = {10_000: 4, 1_000_000: 10, 100_000_000: 10}
 PUT_USD, GET_USD, STORED_USD = 0.005 / 1000, 0.0004 / 1000, 0.023  # S3 Standard, us-east-1; stored per GB and month
 DOWNLOAD_BYTES = 200e6  # per second and machine, from S3 to its disk; an assumption
@@ -73,10 +72,9 @@ def _page(figures: dict[str, float]) -> str:
     feature, notebook, head = (figures[name] for name in NEEDED)
     once, each, rows, parts, data = {}, {}, [], [], []
     for size in SIZES:
-        machines, parallel = MACHINES[size], PARALLEL[size]
-        share = size / machines
-        seconds = share / (feature * EXTRACTION[1]) + share * PICTURE_BYTES / DOWNLOAD_BYTES
-        extraction = jobs(machines, machines, seconds, hourly[EXTRACTION[0]])
+        parallel = PARALLEL[size]
+        seconds = size / (feature * EXTRACTION[1]) + size * PICTURE_BYTES / DOWNLOAD_BYTES
+        extraction = jobs(1, 1, seconds, hourly[EXTRACTION[0]])  # the features job is one machine
         fetched = size * DIM * 4 / DOWNLOAD_BYTES
         trials = jobs(TRIALS, parallel, EPOCHS * size / head + fetched, hourly[TRIAL[0]])
         pictures = size * PICTURE_BYTES / DOWNLOAD_BYTES
@@ -84,7 +82,7 @@ def _page(figures: dict[str, float]) -> str:
         each[size] = jobs(TRIALS, parallel, plain, hourly[EXTRACTION[0]])
         once[size] = extraction + trials
         rows.append(f"| {size:,} | {once[size]} | {each[size]} | {each[size].usd / once[size].usd:,.0f}x |")
-        parts.append(f"| {size:,} | {machines} x {EXTRACTION[0]} | {extraction} | {TRIALS} x {TRIAL[0]} | {trials} |")
+        parts.append(f"| {size:,} | 1 x {EXTRACTION[0]} | {extraction} | {TRIALS} x {TRIAL[0]} | {trials} |")
         stored, sent = size * (PICTURE_BYTES + DIM * 4) / 1e9, size * PUT_USD
         data.append(
             f"| {size:,} | {_bytes(size * PICTURE_BYTES)} | {_bytes(size * DIM * 4)} | ${sent:,.2f} | "

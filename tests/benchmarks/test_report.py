@@ -29,7 +29,7 @@ def test_scaling_is_computed_from_the_figures_of_the_report(tmp_path, capsys):
     scaling.write(file, written)
     page = written.read_text()
     assert not re.search(r"\{\{|\}\}", page)
-    # 1,000,000 pictures at 100 per second and core on 4 machines of 8 cores, each with a minute that is billed
-    assert scaling.jobs(4, 4, 1_000_000 / 4 / 800, 0.408).usd == pytest.approx(0.17, abs=0.005)
-    # … and two minutes to fetch 25 GB of pictures to each
-    assert re.search(r"\| 1,000,000 \| 4 x ml\.c5\.2xlarge \| 10 min, 0\.553 machine-hours, \$0\.23 \|", page)
+    # 1,000,000 pictures at 100 per second and core on the one machine of 8 cores that can be asked for
+    assert scaling.jobs(1, 1, 1_000_000 / 800, 0.408).usd == pytest.approx(0.15, abs=0.005)
+    # … and 500 s until 100 GB of pictures are on its disk
+    assert re.search(r"\| 1,000,000 \| 1 x ml\.c5\.2xlarge \| 32 min, 0\.503 machine-hours, \$0\.21 \|", page)

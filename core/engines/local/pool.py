@@ -99,7 +99,7 @@ class Pool:
         expression = next((item.regex for item in spec.metrics if item.name == spec.objective.metric), "")
         table = StopTable(limits or {}, expression, spec.objective.maximize)
         variables = table.to_environment()
-        if is_trial and (features := channels.get("features")) and job.runtime.script == TRAINING:
+        if (features := channels.get("features")) and job.runtime.script == TRAINING:
             variables |= self._backbone_of(features).to_environment()
         self._launched[spec.name] = channels, variables
         process = self._launch(spec, folder, is_trial)
@@ -126,7 +126,7 @@ class Pool:
         return process
 
     def _backbone_of(self, features: str) -> SharedBackbone:
-        """Return the backbone that the trials over one channel of features share."""
+        """Return the backbone that heads over one channel of features share."""
         if features not in self._backbones:
             self._backbones[features] = keep_backbone(self._job.folder, Path(features))
         return self._backbones[features]

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 
 from core.models.threshold import Threshold
 from core.predict.evaluate import EvaluatedPicture, summarise
-from gui.jobs.confusion_table import HEAT_CELLS
+from gui.jobs.confusion_table import HEAT_CELLS, _narrowed
 from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, press, start_jobs
 
@@ -115,6 +115,29 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
+
+
+def test_the_figure_that_a_page_begins_with_opens_the_pictures_behind_it(tab, engine, feed, qtbot, monkeypatch):
+    judged = [EvaluatedPicture(f"valid/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
+    monkeypatch.setattr(
+        tab._workbench.models,
+        "evaluation",
+        lambda job, split, on_progress, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
+    )
+    add_search(engine, "pets", trials=3, best_metrics={"valid:accuracy": 0.75})
+    detail = start_jobs(tab, feed, qtbot)
+    detail.select(detail.trials.name_at(1))
+    press(qtbot, detail.figures._link)
+    view = detail.views.evaluation
+    qtbot.waitUntil(lambda: view.summary.text().startswith("Gets 3 of 4 right on valid"))
+    assert detail.selected == ""
+    assert [view.pictures.list.item(row).text() for row in range(view.pictures.list.count())] == ["cat → dog\n90.0 %"]
+
+
+def test_where_names_do_not_fit_the_longest_give_way():
+    assert _narrowed([40, 60, 140], 200) == [40, 60, 100]
+    assert _narrowed([90, 100], 300) == [90, 100]
+    assert _narrowed([90, 100], 50) == [40, 40]
 
 
 def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qtbot, monkeypatch):

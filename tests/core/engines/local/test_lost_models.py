@@ -151,6 +151,8 @@ def test_a_home_that_was_moved_finds_its_models_and_goes_on(mini, runtime, tmp_p
         job = dataclasses.replace(mini, engine=engine).finished("tune-1")
         assert job.status is JobStatus.COMPLETED
         assert sum(job.counts.values()) == 4
-        assert all(Path(trial.artifact).is_relative_to(moved.home) for trial in engine.trials("tune-1"))
+        artifacts = [trial.artifact for trial in engine.trials("tune-1") if trial.artifact is not None]
+        assert len(artifacts) >= 3  # the trial that was stopped may have had no model yet
+        assert all(Path(artifact).is_relative_to(moved.home) for artifact in artifacts)
     finally:
         again.close()
