@@ -156,6 +156,16 @@ class EvaluatedPictures(QWidget):
         words = tr("{label}, recognised") if label_ == predicted else tr("{label} taken for {predicted}")
         self._choose(_Choice(words.format(label=label_, predicted=predicted), label_, predicted))
 
+    def show_class(self, label_: str) -> None:
+        """List the pictures of a class that got another answer; of one that got none, those that it is right about."""
+        if self._evaluation is None:
+            return
+        missed = _Choice("", label_)
+        if any(map(missed.has, self._evaluation.pictures)):
+            self._choose(missed)
+        else:
+            self.show_cell(label_, label_)
+
     def show_sureness(self, low: float, high: float) -> None:
         """List the pictures whose answer was so sure (0…1): above `low`, up to `high`."""
         words = tr("{low:.0f} to {high:.0f} % sure").format(low=100 * low, high=100 * high)

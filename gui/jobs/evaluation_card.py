@@ -98,6 +98,7 @@ class EvaluationView(QWidget):
     def _make_body(self) -> None:
         self.table = ConfusionTable(self._model)
         self.table.selectionModel().currentChanged.connect(self._on_cell)
+        self.table.verticalHeader().sectionClicked.connect(self._on_class)
         mending = LabelMending(self._workbench, self._bridge)
         paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
         self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest, mending)
@@ -258,9 +259,15 @@ class EvaluationView(QWidget):
             found = self._evaluation.reliability[place]
             self.pictures.show_sureness(found.low, found.high)
 
+    def _on_class(self, row: int) -> None:
+        if self._evaluation is not None:
+            self.pictures.show_class(self._evaluation.classes[row])
+
     def _on_cell(self, current: QModelIndex) -> None:
         if self._evaluation is None or not current.isValid():
             return
         classes = self._evaluation.classes
-        if current.row() < len(classes) and current.column() < len(classes):
+        if current.column() == len(classes):  # its recall
+            self.pictures.show_class(classes[current.row()])
+        else:
             self.pictures.show_cell(classes[current.row()], classes[current.column()])

@@ -90,6 +90,11 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
     assert pictures.choice.currentText() == "cat, recognised"
     assert pictures.list.count() == 3
+    recall = view.table.visualRect(view.table.model().index(0, 2)).center()
+    qtbot.mouseClick(view.table.viewport(), Qt.MouseButton.LeftButton, pos=recall)
+    assert pictures.choice.currentText() == "cat: 1 of 4 missed"
+    view.table.verticalHeader().sectionClicked.emit(1)  # of dogs none is missed
+    assert pictures.choice.currentText() == "dog, recognised"
     press(qtbot, view.sureness)
     plot = view.reliability
     qtbot.waitUntil(plot.isVisible)
