@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from core.dataset.frames import files_behind, taken_from
 from core.dataset.manifest import Manifest
 from core.formats.joined import folders_of
+from training_scripts.pictures.opening import is_picture, read_file
+from training_scripts.pictures.structure import PictureUnreadable
 
 
 def folders_behind(root: Path) -> tuple[Path, ...]:
@@ -37,3 +41,13 @@ def learned_folders(manifest: Manifest) -> Iterator[Path]:
         if folder not in seen:
             seen.add(folder)
             yield Path(folder)
+
+
+def contents_of(folder: Path) -> Iterator[str]:
+    """Yield the SHA-256 of each picture in a folder that can be read."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            if is_picture(file):
+                with suppress(PictureUnreadable):
+                    yield hashlib.sha256(read_file(file)).hexdigest()

@@ -81,6 +81,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE held_out (folder TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE looks (folder TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL);
     """,
+    "CREATE TABLE held_out_pictures (folder TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (folder, sha256))"
+    " WITHOUT ROWID",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

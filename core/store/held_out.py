@@ -42,15 +42,32 @@ class HeldOutFolders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def lock(self, folder: Path) -> None:
-        """Lock a folder; one that is locked stays so."""
+    def lock(self, folder: Path, pictures: Iterable[str] = ()) -> None:
+        """Lock a folder, whose `pictures` are known by their SHA-256; one that is locked stays so."""
+        key = _key(folder)
         with self._database.write(flushed=True) as connection:
-            connection.execute("INSERT OR IGNORE INTO held_out VALUES (?, ?)", (_key(folder), time.time()))
+            connection.execute("INSERT OR IGNORE INTO held_out VALUES (?, ?)", (key, time.time()))
+            rows = ((key, sha256) for sha256 in pictures)
+            connection.executemany("INSERT OR IGNORE INTO held_out_pictures VALUES (?, ?)", rows)
 
     def unlock(self, folder: Path) -> None:
         """Unlock a folder, if it is locked."""
         with self._database.write(flushed=True) as connection:
-            connection.execute("DELETE FROM held_out WHERE folder = ?", (_key(folder),))
+            for table in ("held_out", "held_out_pictures"):
+                connection.execute(f"DELETE FROM {table} WHERE folder = ?", (_key(folder),))
+
+    def find_copies(self, pictures: Iterable[str]) -> tuple[str, frozenset[str]] | None:
+        """Return the locked folder that most of these pictures (SHA-256) were in when it was locked, and which of them.
+
+        None where none of them was in one.
+        """
+        held: dict[str, set[str]] = {}
+        for row in self._database.read("SELECT folder, sha256 FROM held_out_pictures"):
+            held.setdefault(row["folder"], set()).add(row["sha256"])
+        asked = set(pictures) if held else set()
+        copies = {folder: frozenset(asked & known) for folder, known in held.items()}
+        folder = max(copies, key=lambda name: len(copies[name]), default="")
+        return (folder, copies[folder]) if folder and copies[folder] else None
 
     def find(self, folder: Path) -> HeldOut | None:
         """Return the locked folder that `folder` is or lies in; None where there is none."""

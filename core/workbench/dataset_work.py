@@ -364,13 +364,13 @@ class DatasetWork:
     def lock(self, folder: Path, locked: bool = True, seen_by: str = "") -> HeldOut | None:
         """Lock a folder as a held-out test folder, or no longer; returns what is known of it then.
 
-        Nothing learns from a locked folder, and each model that is judged on it is counted: so is `seen_by`, the one
-        that was just judged on it.
+        Nothing learns from a locked folder, nor from copies of what is in it now, and each model that is judged on it
+        is counted: so is `seen_by`, the one that was just judged on it.
 
         Raises:
             DatasetError: there is no such folder, or a job has learned from it.
         """
-        from core.dataset.sources import folders_behind
+        from core.dataset.sources import contents_of, folders_behind
 
         held_out = self._installation.store.held_out
         if not locked:
@@ -387,7 +387,7 @@ class DatasetWork:
                 tr("A model cannot be judged by what it learned from."),
                 tr("Lock a folder of other pictures."),
             )
-        held_out.lock(root)
+        held_out.lock(root, contents_of(root))
         return held_out.look(root, seen_by) if seen_by else held_out.find(root)
 
     def imports(self) -> list[Imported]:

@@ -11,7 +11,7 @@ from core.errors import Cancelled, JobNotFound, SpecError, UserFacingError
 from core.jobs.records import Job, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
-from core.translation import tr
+from core.translation import plural, tr
 from core.workbench.dataset_work import DatasetWork
 from core.workbench.installation import Installation
 from training_scripts.backbones import DEFAULT_BACKBONE
@@ -62,7 +62,6 @@ class JobWork:
             WeightsUnavailable: pretrained weights cannot be had.
             Cancelled: through `cancel`; nothing was started.
         """
-        from core.dataset.sources import learned_folders
         from core.fetch_weights import ensure
         from core.jobs.contract import check_metrics
         from core.jobs.declared import check_capabilities
@@ -71,14 +70,7 @@ class JobWork:
         check_hyperparameters(spec, self._installation.engine.own_script)
         check_capabilities(spec, self._installation.engine.capabilities)
         check_metrics(spec.training)
-        if (locked := self._installation.store.held_out.find_first(learned_folders(manifest))) is not None:
-            raise SpecError(
-                tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
-                tr("What was learned from it could not be judged by it."),
-                tr("Choose another dataset, or unlock it first: sagehound lock --off {folder}").format(
-                    folder=shlex.quote(locked.folder)
-                ),
-            )
+        self._refuse_held_out(manifest)
         for backbone in _backbones(spec):
             if spec.training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self._installation.paths, on_progress, cancel)
@@ -101,6 +93,40 @@ class JobWork:
             with suppress(UserFacingError):  # the job runs, whatever it is called
                 self.rename(spec.name, title)
         return spec.name
+
+    def _refuse_held_out(self, manifest: Manifest) -> None:
+        """See to it that nothing is learned from a locked test folder, nor from copies of its pictures.
+
+        Raises:
+            SpecError: it would be; says which folder.
+        """
+        from core.dataset.sources import learned_folders
+
+        held_out = self._installation.store.held_out
+        unlock = tr("Choose another dataset, or unlock it first: sagehound lock --off {folder}")
+        if (locked := held_out.find_first(learned_folders(manifest))) is not None:
+            raise SpecError(
+                tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
+                tr("What was learned from it could not be judged by it."),
+                unlock.format(folder=shlex.quote(locked.folder)),
+            )
+        learned = {entry.sha256: entry.path for entry in manifest.pictures if entry.split != "test"}
+        if (copied := held_out.find_copies(learned)) is not None:
+            folder, found = copied
+            raise SpecError(
+                plural(
+                    "{count:,} picture to learn from is in {folder} too, which is locked as a held-out test folder.",
+                    "{count:,} pictures to learn from are in {folder} too, which is locked as a held-out test folder.",
+                    len(found),
+                    folder=folder,
+                ),
+                tr("One is {path}. What was learned from it could not be judged by it.").format(
+                    path=min(learned[sha256] for sha256 in found)
+                ),
+                tr("Leave the copies out, or unlock the folder first: sagehound lock --off {folder}").format(
+                    folder=shlex.quote(folder)
+                ),
+            )
 
     def ensemble(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_nothing_is_trained_on_a_locked_folder_by_way_of_another(way, held, tmp_
     assert run(["lock", str(held)]) == 0
     assert run(["train", *words]) == 1
     assert f"{held.resolve()} is locked as a held-out test folder." in capsys.readouterr().err
+
+
+def test_nothing_is_trained_on_copies_of_locked_pictures(held, tmp_path, capsys):
+    draw(tmp_path / "other", 100)
+    for file in held.rglob("*.png"):
+        copy = shutil.copy(file, tmp_path / "other" / file.parent.name / f"copy-{file.name}")
+    assert run(["lock", str(held)]) == 0
+    assert run(["train", str(tmp_path / "other")]) == 1
+    said = capsys.readouterr().err
+    assert f"pictures to learn from are in {held.resolve()} too" in said
+    assert "One is dark/copy-" in said
+    assert run(["lock", str(held), "--off"]) == 0
+    store = Store(AppPaths.default().database)
+    assert store.held_out.find_copies([hashlib.sha256(Path(copy).read_bytes()).hexdigest()]) is None
+    store.close()
 
 
 def test_a_locked_folder_may_be_the_test_split_of_a_dataset(held, tmp_path):
