@@ -4,6 +4,10 @@ A trial that was cross-validated says beside its mean how far that may be off: t
 Of others the trials with like settings say it: how far they are from each other is luck. Trials that are not further
 apart than that are as good as each other (Breiman and others, "Classification and Regression Trees", 1984, the rule of
 one standard error); and where a neighbourhood as a whole does better, the trial in its middle is the surer choice.
+
+The best trial itself is the one with the best objective: a function of what is recorded, so the same seed has the same
+best. The presets have it from cross-validation, by which ten seeds come out alike. Of eight searches by steps on the
+sample, of 24 trials each, the surer trial was another one once: too seldom to name another than everything else does.
 """
 
 from __future__ import annotations

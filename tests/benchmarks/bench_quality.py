@@ -5,6 +5,9 @@ the features that the quick look of before computed (the middle of each picture,
 from the features of the quick look of now. Each seed draws another
 split of photographs (the other two have one of their own) and is the seed of the search.
 
+With SAGEHOUND_QUALITY_EPOCHS=4, say, a fine_tune of so many epochs stands beside the head that it starts from and a
+plain torch loop, for the first seed: minutes for each hundred pictures.
+
 Photographs and Fashion-MNIST are made from the Debian packages tuxpaint-stamps-default and dataset-fashion-mnist, which
 are looked for under $SAGEHOUND_QUALITY_ROOT (/): what is not installed there is left out.
 """
@@ -28,10 +31,13 @@ from PIL import Image
 
 from core.jobs.contract import JobFolder
 from core.paths import ROOT, AppPaths
+from core.store import Store
 from tests.benchmarks.harness import print_table
 from tests.benchmarks.unknown import leave_out_each
 from training_scripts.feature_store import FeaturesChannel, read_channel
 
+EPOCHS = int(os.environ.get("SAGEHOUND_QUALITY_EPOCHS", "0"))
+FINE_TUNE, START = "fine_tune", "the head that fine_tune starts from"
 SEEDS = range(int(os.environ.get("SAGEHOUND_QUALITY_SEEDS", "3")))
 PHOTOGRAPHS: Mapping[str, tuple[str, ...]] = {
     "bird": ("animals/birds",),
@@ -81,7 +87,7 @@ def main() -> None:
         place = Path(temporary)
         for title, folder in _datasets(place):
             home = place / "home" / title
-            results = _ours(folder, home) | _rivals(home)
+            results = _ours(folder, home) | _rivals(home) | _fine_tuned(folder, home)
             count = sum(1 for file in folder.rglob("*") if file.suffix in (".jpg", ".png"))
             print(f"**{title}**, {count:,} pictures, test accuracy of seeds {SEEDS.start} to {SEEDS.stop - 1}\n")
             rows = [(name, *result.cells) for name, result in results.items()]
@@ -95,7 +101,10 @@ def _judge(results: Mapping[str, Result]) -> None:
     means = {name: statistics.fmean(result.accuracies) for name, result in results.items()}
     gained = 100 * (means["thorough"] - means["quick look, before"])
     print(f"Thorough against the quick look of before, reach + 1.5 points: {gained:+.1f}: {_word(gained >= 1.5)}.")
-    print(f"Thorough not worse than quick look: {_word(means['thorough'] >= means['quick look'] - 1e-9)}.\n")
+    print(f"Thorough not worse than quick look: {_word(means['thorough'] >= means['quick look'] - 1e-9)}.")
+    if FINE_TUNE in means:
+        print(f"fine_tune not worse than the head it starts from: {_word(means[FINE_TUNE] >= means[START] - 1e-9)}.")
+    print()
 
 
 def _print_unknown(home: Path) -> None:
@@ -122,8 +131,12 @@ def _ours(folder: Path, home: Path) -> dict[str, Result]:
 
 def _tuned(folder: Path, home: Path, seed: int, name: str, options: list[str]) -> tuple[float, float]:
     """Return the test accuracy of the best trial, and how long the search took with its features yet to compute."""
-    command = [sys.executable, str(ROOT / "__main__.py"), "tune", str(folder), "--json", "--no-debugger", *options]
-    command += ["--name", _job(name, seed), "--seed", str(seed), "--split-seed", str(seed)]
+    return _run("tune", folder, home, seed, *options, "--name", _job(name, seed))
+
+
+def _run(what: str, folder: Path, home: Path, seed: int, *words: str) -> tuple[float, float]:
+    command = [sys.executable, str(ROOT / "__main__.py"), what, str(folder), "--json", "--no-debugger", *words]
+    command += ["--seed", str(seed), "--split-seed", str(seed)]
     began = time.monotonic()
     done = subprocess.run(
         command,
@@ -134,7 +147,7 @@ def _tuned(folder: Path, home: Path, seed: int, name: str, options: list[str]) -
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"{name} failed on {folder.name}:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{' '.join(words)} failed on {folder.name}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout)["metrics"]["test:accuracy"], time.monotonic() - began
 
 
@@ -163,6 +176,28 @@ def _rivals(home: Path) -> dict[str, Result]:
         for name, make in models.items():
             found[name].append(make().fit(inputs, labels).score(*_of(channel, "test")))  # type: ignore[attr-defined]
     return {name: Result(tuple(accuracies)) for name, accuracies in found.items()}
+
+
+def _fine_tuned(folder: Path, home: Path) -> dict[str, Result]:
+    """Return how a fine_tune does, the head that it starts from, and a plain loop of as many epochs; of one seed."""
+    if not EPOCHS:
+        return {}
+    from tests.benchmarks.plain_fine_tune import plain_fine_tune
+
+    seed, found = SEEDS.start, {}
+    name = _job("fine-tune", seed)
+    for title, words in {
+        START: ("--name", f"{name}-start", "--static", "optimizer=lbfgs"),
+        FINE_TUNE: ("--mode", "fine_tune", "--name", name, "--static", f"num_epochs={EPOCHS}"),
+    }.items():
+        accuracy, seconds = _run("train", folder, home, seed, *words)
+        found[title] = Result((accuracy,), seconds)
+    store = Store(AppPaths(home).database)
+    channels = {split: Path(place) for split, place in store.spec(name).training.channels.items()}
+    store.close()
+    began = time.monotonic()
+    accuracy = plain_fine_tune(channels, EPOCHS, seed)
+    return found | {"plain torch loop": Result((accuracy,), time.monotonic() - began)}
 
 
 def _of(channel: FeaturesChannel, *splits: str) -> tuple[np.ndarray, np.ndarray]:
