@@ -9,6 +9,7 @@ from typing import Any
 
 from core.cli.console import Console, table
 from core.cli.describe import finite_or_none
+from core.errors import UsageError
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths
@@ -26,9 +27,12 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     try:
         changes = rule_changes(options.rule) if options.rule else None
         outcomes = workbench.reports.rule_outcomes(options.job, console.progress, CancelToken(), changes)
+        output = Path(options.output).expanduser() if options.output else None
+        if output is not None:
+            workbench.reports.write_findings(outcomes, output)
     finally:
         workbench.close()
-    console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes))
+    console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes, output))
     for job, files in _unreadable(outcomes).items():
         print(f"sagehound: {job}: {len(files)} damaged: {', '.join(files)}.", file=sys.stderr)
     return int(any(outcome.status is RuleStatus.ERROR and outcome.unreadable for outcome in outcomes))
@@ -54,15 +58,22 @@ def rule_changes(given: list[list[str]]) -> dict[str, dict[str, str]]:
 
 
 def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
-    """Write the report of a job, or of two side by side, or save AWS's own."""
+    """Write the report of a job, or of two side by side, or save AWS's own.
+
+    Raises:
+        UsageError: more than two are named.
+    """
+    others = [other for other in (options.other, options.compare) if other]
+    if len(others) > 1 or (others and options.aws):
+        raise UsageError(
+            tr("A report compares two jobs."), fix=tr("Name two, or write the report of a tuning job over its trials.")
+        )
     workbench, output = Workbench(paths), Path(options.output).expanduser()
     try:
         if options.aws:
             file = workbench.reports.save_aws_report(options.job, output)
-        elif options.compare:
-            file = workbench.reports.write_comparison(
-                options.job, options.compare, output, console.progress, CancelToken()
-            )
+        elif others:
+            file = workbench.reports.write_comparison(options.job, others[0], output, console.progress, CancelToken())
         else:
             file = workbench.reports.write(options.job, output, console.progress, CancelToken())
     finally:
@@ -105,7 +116,7 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
     }
 
 
-def _as_text(outcomes: list[RuleOutcome]) -> str:
+def _as_text(outcomes: list[RuleOutcome], output: Path | None) -> str:
     if not outcomes:
         return tr("No rule has looked at this yet.")
     rows = [(_name(outcome), _status(outcome), outcome.first_step, outcome.job) for outcome in outcomes]
@@ -114,6 +125,8 @@ def _as_text(outcomes: list[RuleOutcome]) -> str:
         if outcome.status in (RuleStatus.ISSUES_FOUND, RuleStatus.ERROR):
             lines += ["", f"{outcome.rule}: {outcome.details}".rstrip(": ")]
             lines += [f"    {text}" for text in (outcome.meaning, _where(outcome), outcome.advice) if text]
+    if output is not None:
+        lines += ["", tr("All of it is in {file}.").format(file=output)]
     return "\n".join(lines)
 
 

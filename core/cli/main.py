@@ -283,9 +283,15 @@ def _add_debug_commands(_commands: Any, command: Command) -> None:
             "evaluate this rule alone on what is saved, with other parameters, for instance --rule Overfit patience=5"
         ),
     )
+    rules.add_argument(
+        "-o", "--output", metavar="FILE", help=tr("write all of it to a file too: .html, .pdf, .json or .csv")
+    )
     report = command("report", tr("write the report of a job: what came of it, why, and where the time went"))
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help=tr("a job's name, a folder or an s3:// address"))
-    report.add_argument("--compare", metavar="OTHER", help=tr("put a second job or profile beside it, in one report"))
+    report.add_argument(
+        "other", nargs="?", metavar="OTHER", help=tr("a second job or profile, which is put beside it in one report")
+    )
+    report.add_argument("--compare", metavar="OTHER", help=tr("the same as OTHER"))
     report.add_argument(
         "--aws", action="store_true", help=tr("save what AWS's own ProfilerReport wrote instead, as it is")
     )
@@ -296,7 +302,7 @@ def _add_debug_commands(_commands: Any, command: Command) -> None:
         metavar="FILE",
         help=tr(
             "by its name: .html, .pdf, .json, .trace.json[.gz] for Perfetto, events.out.tfevents.… "
-            "for TensorBoard, metrics.csv, mlruns for a folder that MLflow reads, or "
+            "for TensorBoard, metrics.csv, findings.csv, mlruns for a folder that MLflow reads, or "
             "http://HOST:PORT of an MLflow server"
         ),
     )

@@ -10,6 +10,8 @@ from core.translation import tr
 
 _EVEN_FROM = 100
 """Fewer steps than this say nothing of how even they are."""
+_OTHERS = 15.0
+"""Percent of the cores from which on the use by other programs is said."""
 _WITH_THEIR_OWN = ("data_loading", "evaluation", "other", "untraced")
 """Parts of the loop that have a finding of their own when they are its largest, or of which nothing is known."""
 
@@ -68,11 +70,20 @@ def _of_the_machine(analysis: ProfilerAnalysis) -> Iterator[Finding]:
             severity="info",
             evidence="memory",
         )
-    if "CPU" in analysis.cpu_pressure:
+    if (busy := analysis.cpu_pressure.get("CPU")) is not None:
+        own = analysis.cpu_pressure.get("CPU of the job", busy)
+        others = busy - own > _OTHERS
+        sentence = (
+            tr("Its cores were busy {busy:.0f}% of the time on average, {own:.0f}% with this job.")
+            if others
+            else tr("Its cores were busy {busy:.0f}% of the time on average.")
+        )
         yield Finding(
             tr("How busy the processor was"),
-            tr("Its cores were busy {CPU:.0f}% of the time on average.").format(CPU=analysis.cpu_pressure["CPU"]),
-            tr("A machine with more cores helps only where this is high."),
+            sentence.format(busy=busy, own=own),
+            tr("On a machine of its own the job would be faster: other programs take the rest.")
+            if others
+            else tr("A machine with more cores helps only where this is high."),
             "",
             severity="info",
             evidence="system",

@@ -22,13 +22,18 @@ _INSIDES = ("incremental", "pevents", "events", "index")
 _LISTED = 5
 
 
+class NoProfile(UserFacingError):
+    """Nothing of a profiler is in a folder that may well hold other things of a job."""
+
+
 def read_profile(
     source: Path | str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
 ) -> Profile:
     """Read a job's folder, a profiler folder, a copy of AWS's output, or an s3:// prefix of any of them.
 
     Raises:
-        UserFacingError: nothing of a profiler is there, or S3 does not give it.
+        NoProfile: nothing of a profiler is in the folder.
+        UserFacingError: there is neither folder nor trace, there are several profiles, or S3 does not give them.
         Cancelled: through `cancel`.
     """
     with local_copy(source, on_progress, cancel) as path:
@@ -107,7 +112,7 @@ def _read_folder(source: str, folder: Path, on_progress: OnProgress, cancel: Can
     profile = Profile(source, nodes, events, aws_rules, aws_report)
     if profile.is_empty and aws_report is None:
         found = [*system_problems, *framework_problems]
-        raise UserFacingError(
+        raise NoProfile(
             tr("There are no profiler files in {source}.").format(source=source),
             found[0] if found else tr("It has neither system metrics nor a step trace."),
             tr("Choose a job that ran with the profiler on."),

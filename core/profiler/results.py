@@ -231,6 +231,11 @@ class ProfilerAnalysis:
     activity: Activity | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was profiled."""
+        return not self.nodes and not self.steps and not self.framework and not self.aws_rules and self.activity is None
+
+    @property
     def has_gpu(self) -> bool:
         """Whether any node has a GPU."""
         return self.gpus > 0

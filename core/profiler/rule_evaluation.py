@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.profiler import wording
 from core.profiler.results import JobTimes, Verdict
 from core.profiler.traces import Events, Floats, NodeSamples
 from core.translation import tr
@@ -231,7 +232,7 @@ def initialization(evidence: Evidence, p: Parameters) -> Outcome:
     if seconds is None:
         return _nothing(tr("The traces do not say when the first step began."))
     late = seconds > 60 * p["threshold"]
-    detail = tr("The first step began {seconds:,.1f} s after the start.").format(seconds=seconds)
+    detail = tr("The first step began {time} after the start.").format(time=wording.seconds(seconds))
     return Outcome(Verdict.ISSUE if late else Verdict.CLEAR, int(late), 1, detail)
 
 

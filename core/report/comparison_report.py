@@ -30,7 +30,7 @@ from core.report.document import (
 from core.report.first_page import KEY, machine, result_text
 from core.report.reported_run import ReadRun
 from core.report.sections import footer
-from core.report.story import Result
+from core.report.story import Result, Story
 from core.translation import tr
 
 _SURE = 1.96
@@ -144,7 +144,7 @@ def _settings(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]
     a, b = first.story.hyperparameters, second.story.hyperparameters
     for name in sorted({*a, *b}):
         if a.get(name) != b.get(name):
-            yield name, a.get(name, "—"), b.get(name, "—")
+            yield name, _setting(first.story, name), _setting(second.story, name)
     pictures = [
         ", ".join(f"{n:,} {split}" for split, n in run.story.pictures.items()) or "—" for run in (first, second)
     ]
@@ -153,6 +153,12 @@ def _settings(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]
     machines = [machine(run.analysis) for run in (first, second)]
     if machines[0] != machines[1]:
         yield "Machine", machines[0], machines[1]
+
+
+def _setting(story: Story, name: str) -> str:
+    if name in story.hyperparameters:
+        return story.hyperparameters[name]
+    return tr("{value} (default)").format(value=story.defaults[name]) if name in story.defaults else "—"
 
 
 def _times(first: ReadRun, second: ReadRun) -> Iterator[tuple[str, str, str]]:

@@ -82,7 +82,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineChart:
-    """Curves over time or steps. `limits` are (label, y) horizontal lines; `y_max` and `x_range` fix the scales."""
+    """Curves over time or steps. `limits` are (label, y) horizontal lines; `y_max` and `x_range` fix the scales.
+
+    Without `from_zero` the vertical scale is as long as the values differ, for points of which each may be the best.
+    """
 
     title: str
     lines: tuple[Line, ...]
@@ -92,6 +95,20 @@ class LineChart:
     limits: tuple[tuple[str, float], ...] = ()
     note: str = ""
     x_range: tuple[float, float] | None = None
+    from_zero: bool = True
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return where the vertical scale begins and ends."""
+        if self.y_max is not None:
+            return 0.0, self.y_max
+        parts = [values for line in self.lines for values in (line.y, line.low, line.high) if values is not None]
+        every = np.concatenate([*parts, np.array([y for _, y in self.limits])])
+        low, high = float(every.min(initial=np.inf)), float(every.max(initial=-np.inf))
+        if not len(every) or (self.from_zero and low >= 0):
+            return 0.0, high * 1.06 if high > 0 else 1.0
+        pad = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+        return low - pad, high + pad
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,9 @@ from core.paths import give_away
 from core.profiler.read import find_report, local_copy
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.report.comparison_report import comparison_document
-from core.report.formats import Contents, format_of
-from core.report.reported_run import ReadRun, Run, read_run
+from core.report.findings_report import findings_document
+from core.report.formats import FINDINGS, Contents, Format, format_of
+from core.report.reported_run import ReadRun, Run, bare_run, read_run
 from core.report.sections import job_document
 from core.report.tuning_report import tuning_contents
 from core.translation import tr
@@ -119,13 +120,36 @@ def export_tuning(
     )
 
 
-def write(contents: Contents, destination: Path, on_progress: OnProgress = ignore_progress) -> Path:
+def export_findings(outcomes: Sequence[RuleOutcome], destination: Path) -> Path:
+    """Write all that rules said of any number of jobs, as .html, .pdf, .json or .csv.
+
+    Raises:
+        UsageError: the name asks for something else.
+        UserFacingError: the file cannot be written.
+    """
+    suffix = destination.suffix.lower()
+    if suffix not in (".html", ".htm", ".pdf", ".json", ".csv"):
+        raise UsageError(
+            tr("Findings cannot be written as {name}.").format(name=destination.name),
+            fix=tr("Choose a name that ends in .html, .pdf, .json or .csv."),
+        )
+    form = FINDINGS if suffix == ".csv" else format_of(destination)
+    runs = tuple(
+        bare_run(job, [outcome for outcome in outcomes if outcome.job == job])
+        for job in dict.fromkeys(outcome.job for outcome in outcomes)
+    )
+    return write(Contents(findings_document(runs), runs), destination, form=form)
+
+
+def write(
+    contents: Contents, destination: Path, on_progress: OnProgress = ignore_progress, form: Format | None = None
+) -> Path:
     """Write in the format that the name asks for; the destination is whole or untouched. To a server it is sent.
 
     Raises:
         UserFacingError: the file cannot be written.
     """
-    form = format_of(destination)
+    form = form or format_of(destination)
     on_progress(Progress(0, None, tr("Writing the report"), "items"))
     if form.server:
         form.write(contents, destination)

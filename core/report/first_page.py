@@ -41,9 +41,12 @@ def first_page(
     analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None = None, outcomes: Sequence[RuleOutcome] = ()
 ) -> Section:
     """Return the section that the report begins with."""
-    blocks: list[Block] = [verdict(analysis, story, job, outcomes), Figures(tuple(_figures(analysis, story)))]
+    blocks: list[Block] = [verdict(analysis, story, job, outcomes)]
+    if figures := tuple(_figures(analysis, story)):
+        blocks.append(Figures(figures))
     blocks += curves(story)
-    blocks.append(Facts(tuple(facts(analysis, story))))
+    if known := tuple(facts(analysis, story)):
+        blocks.append(Facts(known))
     if analysis.findings:
         blocks.append(Findings(analysis.findings))
     return Section(KEY, tr("In short"), tuple(blocks))
@@ -65,7 +68,7 @@ def verdict(
     elif warnings:
         todo = _what_to_change(warnings)
     elif failed:
-        todo = tr("No rule found a cause in what it left behind.")
+        todo = tr("No rule found a cause in what it left behind.") if outcomes else tr("No rule has looked at it.")
     else:
         todo = _nothing_found(analysis, outcomes)
         tone = "good" if outcomes or story.results else "plain"
@@ -84,15 +87,17 @@ def curves(story: Story) -> Iterator[LineChart]:
         known = [(split, story.curve(f"{split}:{measure}")) for split in _SPLIT_COLOURS]
         lines = tuple(_line(split, curve, 1.0 if top is None else 100.0) for split, curve in known if curve is not None)
         lines = tuple(line for line in lines if len(line.x))
-        if not lines:
-            continue
         broken = [
-            tr("{split} is not a number from epoch {epoch} on.").format(split=split, epoch=curve.broken_from)
+            tr("{split} is not a number from {axis} {first} on.").format(
+                split=split, axis=story.axis, first=curve.broken_from
+            )
             for split, curve in known
             if curve is not None and curve.broken_from is not None
         ]
+        if not lines or (not broken and max(len(line.x) for line in lines) < 2):
+            continue  # what was fitted at once has no curve: its values are among the figures
         note = " ".join(broken) or _best_epoch(story, measure)
-        yield LineChart(title, lines, "epoch", "1" if top is None else "%", top, (), note)
+        yield LineChart(title, lines, story.axis, "1" if top is None else "%", top, (), note)
 
 
 def _line(split: str, curve: Curve, scale: float) -> Line:
@@ -102,7 +107,7 @@ def _line(split: str, curve: Curve, scale: float) -> Line:
 
 def _best_epoch(story: Story, measure: str) -> str:
     curve = story.curve(f"valid:{measure}")
-    if curve is None or measure != "loss" or len(curve.x) < 2:
+    if curve is None or measure != "loss" or story.axis != "epoch" or len(curve.x) < 2:
         return ""
     best = int(np.argmin(curve.y))
     return tr("The validation loss is lowest, {y:.4g}, in epoch {x:.0f} of {x_2:.0f}.").format(
@@ -142,13 +147,18 @@ def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None
     if story.curves:
         curve = story.curve("valid:loss") or story.curves[0]
         what = tr("validation loss") if curve.name == "valid:loss" else curve.name.replace(":", " ")
-        return tr("After {x:.0f} epochs the {what} is {last}.").format(
-            x=curve.x[-1], what=what, last=_number(curve.last)
-        ), False
+        sentence = (
+            tr("After {x:.0f} epochs the {what} is {last}.")
+            if story.axis == "epoch"
+            else tr("At step {x:.0f} the {what} is {last}.")
+        )
+        return sentence.format(x=curve.x[-1], what=what, last=_number(curve.last)), False
     return _what_ran(analysis), False
 
 
 def _what_ran(analysis: ProfilerAnalysis) -> str:
+    if analysis.is_empty:
+        return tr("Neither a result nor a profile is here, only what the rules say.")
     duration, modes = analysis.times.duration, analysis.steps
     what = "profile" if analysis.activity is None else "trace"
     if modes:
@@ -190,7 +200,7 @@ def _figures(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, st
         yield f"Accuracy, {result.split}", percent(result.accuracy), note
     for name, title in (("train:loss", tr("Loss, train")), ("valid:loss", tr("Loss, valid"))):
         if (curve := story.curve(name)) is not None:
-            yield title, _number(curve.last), f"epoch {curve.x[-1]:.0f}"
+            yield title, _number(curve.last), f"{story.axis} {curve.x[-1]:.0f}"
     if analysis.times.duration is not None:
         yield "Duration", seconds(analysis.times.duration), _day(analysis.times.start)
     if analysis.steps and not story.curves:
@@ -214,7 +224,8 @@ def facts(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str]]
     others = [f"{name} {value}" for name, value in sorted(given.items()) if name not in _NETWORK]
     if others:
         yield "Hyperparameters", ", ".join(others)
-    yield "Machine", machine(analysis)
+    if not analysis.is_empty:
+        yield "Machine", machine(analysis)
 
 
 def machine(analysis: ProfilerAnalysis) -> str:

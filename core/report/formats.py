@@ -93,6 +93,12 @@ def _write_csv(contents: Contents, path: Path) -> None:
     write_csv(contents.runs, path)
 
 
+def _write_findings(contents: Contents, path: Path) -> None:
+    from core.report.findings_export import write_findings
+
+    write_findings(contents.runs, path)
+
+
 def _write_mlflow(contents: Contents, path: Path) -> None:
     from core.report.runs_export import write_mlflow
 
@@ -104,6 +110,8 @@ def _send_to_mlflow(contents: Contents, address: Path) -> None:
 
     log_to_server(contents.runs, address)
 
+
+FINDINGS = Format("findings", tr("Findings as CSV"), ("*findings*.csv",), "findings.csv", _write_findings)
 
 FORMATS: tuple[Format, ...] = (
     Format("html", tr("Web page"), ("*.html", "*.htm"), "report.html", _write_html),
@@ -118,6 +126,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("tensorboard", "TensorBoard", ("*tfevents*",), "events.out.tfevents.run", _write_tensorboard),
     Format("json", tr("Numbers as JSON"), ("*.json",), "report.json", _write_numbers),
+    FINDINGS,
     Format("csv", tr("Metrics as CSV"), ("*.csv",), "metrics.csv", _write_csv),
     Format("mlflow", tr("Folder for MLflow"), ("*mlruns",), "mlruns", _write_mlflow, folder=True),
     Format("mlflow-server", tr("MLflow server"), ("http*",), "http://HOST:PORT", _send_to_mlflow, server=True),

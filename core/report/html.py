@@ -28,6 +28,8 @@ from core.translation import tr
 
 MARKS = {"cause": tr("● Root cause"), "warning": "▲ Worth a change", "info": tr("✓ Good to know")}
 _TONE_MARKS = {"warning": "▲ ", "good": "✓ ", "muted": "", "plain": ""}
+_WIDE = 5
+"""From so many columns on a table scrolls sideways on a narrow screen, instead of breaking its words."""
 _MANY_ROWS = 12
 """From so many rows on a table can be folded."""
 
@@ -139,8 +141,10 @@ def _table(table: Table) -> str:
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     # What scrolls sideways must be reachable without a mouse.
+    name = escape(", ".join(filter(None, table.columns)))
+    kind = "scroll many" if len(table.columns) >= _WIDE else "scroll"
     made = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(", ".join(filter(None, table.columns)))}">'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{name}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
     if len(table.rows) < _MANY_ROWS:

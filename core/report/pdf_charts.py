@@ -69,7 +69,7 @@ def _line_chart(chart: LineChart, axes: Any) -> None:
             label, (1, y), (0, 2), ("axes fraction", "data"), "offset points", ha="right", fontsize=_SMALL, color=_MUTED
         )
     _dress(axes, chart.unit, chart.x_label)
-    axes.set_ylim(0, chart.y_max)
+    axes.set_ylim(*chart.span)
     if chart.x_range is not None:
         axes.set_xlim(*chart.x_range)
     if len(lines) > 1:

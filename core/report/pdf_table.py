@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from core.report.document import Table, Tone
 from core.report.pdf_layout import MUTED, TEXT, WIDTH, Pen, Piece, Ruler, gap
 
+_SHORT = 8
+"""Rows of a table that is never broken."""
 _SIZE, _PAD, _LINE_HEIGHT = 7.3, 0.08, 7.3 * 1.32 / 72
 
 
 def table_pieces(table: Table, ruler: Ruler, tones: Mapping[Tone, str]) -> list[Piece]:
-    """Return a table row by row; no page begins or ends with a single row of it."""
+    """Return a table row by row; a short one stays whole, and no page begins or ends with a single row of a longer."""
     widths = column_widths(table, ruler)
     head = _row(table.columns, [MUTED] * len(widths), ["normal"] * len(widths), widths, table.right, ruler)
     rows = []
@@ -19,7 +21,8 @@ def table_pieces(table: Table, ruler: Ruler, tones: Mapping[Tone, str]) -> list[
         tone: Tone = table.tones[number] if table.tones else "plain"
         colours = [tones[tone] if index == 1 and table.tones else TEXT for index in range(len(row))]
         weights = ["bold" if index == 1 and tone in ("warning", "good") else "normal" for index in range(len(row))]
-        stays = len(table.rows) > 1 and number in (0, len(table.rows) - 2)
+        left = len(table.rows) - 1 - number
+        stays = left > 0 and (number == 0 or left == 1 or len(table.rows) <= _SHORT)
         rows.append(_row(row, colours, weights, widths, table.right, ruler, stays=stays, again=head))
     first = Piece(head.height, head.draw, stays=True)
     return [first, *rows, gap(0.14)]

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.dataset.manifest import Manifest
+from core.debugger.evaluate_rules import evaluate
+from core.debugger.foreign_curves import recorded_runs
 from core.debugger.outcomes import in_order, read_outcomes
+from core.debugger.saved_jobs import trial_storages
+from core.errors import UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.profiler.analysis import analyse_profile
-from core.profiler.read import find_report, profile_roots, read_profile
+from core.profiler.read import NoProfile, find_report, profile_roots, read_profile
 from core.profiler.results import ProfilerAnalysis
 from core.profiler.traces import Profile
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
-from core.report.story import Story, read_story
+from core.report.story import Story, of_others, read_story
 from core.translation import tr
 
 
@@ -58,21 +62,49 @@ def read_run(
 ) -> ReadRun | Path:
     """Read and judge a run whose files are at `path`; return AWS's own report where nothing else is there.
 
+    Without a profile, what the rules say and what was logged is the report; saved tensors and curves of no job of ours
+    are evaluated for it.
+
     Raises:
-        UserFacingError: there is no profile.
+        NoProfile: there is neither.
+        UserFacingError: what is there cannot be read, or is of several jobs.
         UsageError: a parameter that does not exist.
         Cancelled: through `cancel`.
     """
     if path.suffix.lower() in (".html", ".htm") and path.is_file():
         return path
-    profile = replace(read_profile(path, on_progress, cancel), source=str(run.source))
+    folder = job_root(path)
+    outcomes = tuple(in_order(list(run.outcomes) or read_outcomes(folder)))
+    story = read_story(folder, run.job, run.manifest)
+    if not outcomes and run.job is None and path.is_dir():
+        outcomes = _evaluated(path, on_progress, cancel)
+    try:
+        profile = replace(read_profile(path, on_progress, cancel), source=str(run.source))
+    except NoProfile:
+        curves = recorded_runs(path) if path.is_dir() and not story.curves else []
+        if len(curves) > 1:
+            raise _several([curve.name for curve in curves], run.source) from None
+        story = replace(story, **of_others(curves[0])) if curves else story
+        if curves:
+            outcomes = tuple(in_order(evaluate(path, on_progress=on_progress, cancel=cancel)))
+        ended = run.job is not None and run.job.status.is_final  # why it failed is worth a report
+        if not (ended or outcomes or story.curves or story.results):
+            raise
+        return bare_run(str(run.source), outcomes, run.job, story)
     if profile.is_empty and (existing := find_report(path)) is not None:
         return existing
-    folder = job_root(path)
     on_progress(Progress(0, None, tr("Analysing the profile"), "items"))
-    outcomes = tuple(in_order(list(run.outcomes) or read_outcomes(folder)))
     analysis = analyse_profile(profile, job=run.job, outcomes=outcomes, parameters=parameters)
-    return ReadRun(profile, analysis, read_story(folder, run.job, run.manifest), run.job, outcomes)
+    return ReadRun(profile, analysis, story, run.job, outcomes)
+
+
+def bare_run(
+    source: str, outcomes: Sequence[RuleOutcome], job: TrainingJob | None = None, story: Story | None = None
+) -> ReadRun:
+    """Return a run of which there is no profile."""
+    profile = Profile(source)
+    analysis = analyse_profile(profile, job=job, outcomes=outcomes)
+    return ReadRun(profile, analysis, story or Story(), job, tuple(outcomes))
 
 
 def job_root(folder: Path) -> Path | None:
@@ -81,3 +113,22 @@ def job_root(folder: Path) -> Path | None:
         if (root / "log.txt").is_file() or (root / "output" / "data").is_dir():
             return root
     return None
+
+
+def _evaluated(path: Path, on_progress: OnProgress, cancel: CancelToken | None) -> tuple[RuleOutcome, ...]:
+    """Return what the rules say of tensors that were saved in or below a folder, none where there are none."""
+    if not trial_storages(path):
+        return ()
+    found = evaluate(path, on_progress=on_progress, cancel=cancel)
+    jobs = sorted({outcome.job for outcome in found})
+    if len(jobs) > 1:
+        raise _several(jobs, path)
+    return tuple(in_order(found))
+
+
+def _several(jobs: Sequence[str], source: Path | str) -> UserFacingError:
+    return UserFacingError(
+        tr("There are {jobs} jobs in {source}.").format(jobs=len(jobs), source=source),
+        f"{', '.join(jobs)}.",
+        tr("Choose one of them."),
+    )

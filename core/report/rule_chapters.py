@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.profiler.findings import where
 from core.profiler.results import ProfilerAnalysis, RuleResult, Verdict
-from core.report.document import Block, Section, Table, Text, Tone
+from core.report.document import Block, Line, LineChart, Section, Table, Text, Tone
 from core.translation import tr
 
+_MOST_EVIDENCE = 8
+"""Charts of evidence in one chapter."""
 _TONES: dict[str, Tone] = {
     Verdict.ISSUE: "warning",
     Verdict.CLEAR: "good",
@@ -24,6 +30,8 @@ _TONES: dict[str, Tone] = {
 
 def rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Section:
     """Return what every rule said, with its parameters."""
+    if analysis.is_empty:
+        return Section("rules", "Rules", outcome_blocks(outcomes))
     order = list(Verdict)
     results = sorted(analysis.rules, key=lambda rule: (order.index(rule.verdict), -rule.triggered))
     with_aws = any(rule.aws for rule in results)
@@ -44,7 +52,10 @@ def rules(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> Sectio
         ),
         widths=(1.9, 2.2, 2.6, 3),
     )
-    blocks: list[Block] = [*_outcomes(outcomes), Text(tr("Profiler rules, on the time and the machines of this job:"))]
+    blocks: list[Block] = [
+        *outcome_blocks(outcomes),
+        Text(tr("Profiler rules, on the time and the machines of this job:")),
+    ]
     blocks += [table, advice] if advice.rows else [table]
     left_out = [rule for rule in results if rule.verdict is Verdict.NOT_APPLICABLE]
     if left_out:
@@ -70,7 +81,7 @@ def _row(rule: RuleResult, with_aws: bool) -> tuple[str, ...]:
     return (*row, rule.aws or "—") if with_aws else row
 
 
-def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
+def outcome_blocks(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
     """Return the Debugger rules: those with something to say as a table, the others in one sentence."""
     if not outcomes:
         return ()
@@ -96,11 +107,28 @@ def _outcomes(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
         tones = tuple(_TONES.get(outcome.status, "muted") for outcome in loud)
         columns = ("Rule", "Status", "Steps", "Meaning", "Advice")
         blocks.append(Table(columns, rows, frozenset(), (1.6, 1.3, 0.9, 3, 2.4), tones))
+        blocks += islice(_evidence(loud), _MOST_EVIDENCE)
     if quiet:
         blocks.append(
             Text(tr("✓ {count} found no issue: {quiet}.").format(count=len(quiet), quiet=", ".join(quiet)), "muted")
         )
     return tuple(blocks)
+
+
+def _evidence(outcomes: Sequence[RuleOutcome]) -> Iterator[LineChart]:
+    """Yield what each rule looked at, step by step, with its threshold."""
+    for outcome in outcomes:
+        steps, values, limits = (
+            np.array([math.nan if entry[at] is None else entry[at] for entry in outcome.values], np.float64)
+            for at in range(3)
+        )
+        lines = [
+            Line(label, colour, steps[known], numbers[known])
+            for label, colour, numbers in ((tr("value"), 0, values), (tr("threshold"), 7, limits))
+            if (known := np.isfinite(numbers)).any()
+        ]
+        if len(values) > 1 and np.isfinite(values).any():
+            yield LineChart(tr("What {rule} saw").format(rule=outcome.rule), tuple(lines), "step", "1")
 
 
 def _step_range(outcome: RuleOutcome) -> str:

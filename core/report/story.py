@@ -16,6 +16,7 @@ import numpy as np
 
 from core.dataset.manifest import Manifest
 from core.dataset.records import SPLITS
+from core.debugger.foreign_curves import Recorded, epochs_of
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.predict.evaluate import Evaluation, read_evaluation
@@ -75,7 +76,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Story:
-    """What is known of one training; `pictures` counts them by split."""
+    """What is known of one training; `pictures` counts them by split, `axis` says what its curves are over.
+
+    `defaults` are the values that hyperparameters had which were not given.
+    """
 
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
@@ -83,6 +87,8 @@ class Story:
     dataset: str = ""
     classes: tuple[str, ...] = ()
     pictures: Mapping[str, int] = field(default_factory=dict)
+    axis: str = "epoch"
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def curve(self, name: str) -> Curve | None:
         """Return the curve of a metric, None where the log has none."""
@@ -113,6 +119,7 @@ def read_story(folder: Path | None, job: TrainingJob | None = None, manifest: Ma
         next((_last_part(root) for root in roots if root is not None), ""),
         classes or next((evaluation.classes for evaluation in known), ()),
         pictures or {evaluation.split: evaluation.count for evaluation in known},
+        defaults={name: str(value) for name, value in _json(paths.output_data / "args.json").items()},
     )
 
 
@@ -131,6 +138,20 @@ def read_curves(log: Path) -> tuple[Curve, ...]:
         for name, values in points.items()
         if values
     )
+
+
+def of_others(run: Recorded) -> dict[str, Any]:
+    """Return the curves that another tool recorded, as fields of a `Story`."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for step, row in epochs_of(run):
+        for meaning, value in row.items():
+            points.setdefault(meaning.replace("_", ":", 1), []).append((step, value))
+    curves = (
+        Curve(name, np.array([step for step, _ in found], np.float64), np.array([value for _, value in found]))
+        for name, found in points.items()
+        if name in _CURVES
+    )
+    return {"curves": tuple(curves), "axis": "step"}
 
 
 def _lines(log: Path) -> list[str]:

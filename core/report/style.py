@@ -38,11 +38,12 @@ h3{font-size:13px;font-weight:600;margin:0 0 8px}
 .facts{color:var(--muted)}
 .facts span+span::before{content:"·";margin:0 8px}
 nav{position:sticky;top:0;z-index:1;background:var(--page);border-bottom:1px solid var(--line);margin-bottom:20px}
-nav div{max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;flex-wrap:wrap;gap:2px}
+nav div{max-height:84px;overflow-y:auto;max-width:1140px;margin:0 auto;padding:8px 16px;display:flex;flex-wrap:wrap;
+gap:2px}
 nav a{color:var(--muted);text-decoration:none;padding:5px 9px;border-radius:6px;white-space:nowrap;font-size:12.5px}
 nav a:hover,nav a:focus-visible{color:var(--text);background:var(--tint)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px;margin:0 0 16px}
-p{margin:0 0 12px;max-width:75ch}
+p{margin:0 0 12px;max-width:75ch;text-wrap:pretty}
 p:last-child{margin-bottom:0}
 .skip{position:absolute;left:-999px;top:8px;background:var(--card);color:var(--text);padding:8px 12px;z-index:2}
 .skip:focus{left:8px}
@@ -60,6 +61,7 @@ details summary{cursor:pointer;color:var(--muted);font-size:12px;margin:0 0 6px;
 p.muted{color:var(--muted)}
 p.warning{background:var(--warning-back);color:var(--text);border-left:3px solid var(--warning);padding:8px 12px;
 border-radius:0 6px 6px 0}
+.findings+p{margin-top:18px}
 .findings{display:grid;grid-template-columns:repeat(auto-fit,minmax(290px,1fr));gap:16px}
 .finding{background:var(--card);border:1px solid var(--line);border-top:3px solid var(--good);border-radius:10px;
 padding:16px;display:flex;flex-direction:column;gap:8px}
@@ -110,6 +112,15 @@ svg.bar{height:26px}
 .legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:6px}
 footer{color:var(--muted);font-size:12px;padding-top:8px;padding-bottom:40px}
 @media screen and (max-width:820px){.charts{grid-template-columns:minmax(0,1fr)}}
+.boxes{display:grid;grid-template-columns:minmax(80px,max-content) minmax(0,1fr);gap:6px 12px;align-items:center;
+font-size:11.5px;color:var(--muted)}
+.boxes svg{height:16px}
+.boxes .ticks{position:relative;height:16px;margin-right:28px;font-variant-numeric:tabular-nums}
+.boxes .ticks span{position:absolute;transform:translateX(-50%);white-space:nowrap}
+.boxes svg{margin-right:28px;width:calc(100% - 28px)}
+.boxes path,.boxes rect{vector-effect:non-scaling-stroke}
+@media screen and (max-width:820px){.many table{min-width:620px}}
+@media screen and (max-width:520px){.tick{font-size:17px}}
 @media print{nav,.skip,summary,.finding>a{display:none}details{display:block}body{font-size:8.8pt}
 header,main,footer{padding-left:0;padding-right:0}header{padding-top:0}
 section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0;margin:0}h2{break-after:avoid}

@@ -25,7 +25,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 10.0, 8.0, 34.0
 
 
 def draw(chart: Chart) -> str:
-    """Return one chart as an `<svg>` element."""
+    """Return one chart as an element."""
     match chart:
         case LineChart():
             return _line_chart(chart)
@@ -83,10 +83,8 @@ def _line_chart(chart: LineChart) -> str:
     lines = [line for line in chart.lines if len(line.x)]
     if not lines:
         return ""
-    tops = [float(np.max(line.y if line.high is None else line.high)) for line in lines]
-    top = chart.y_max if chart.y_max is not None else max(*tops, *(y for _, y in chart.limits), 0.0) * 1.06
     ends = (min(float(line.x.min()) for line in lines), max(float(line.x.max()) for line in lines))
-    frame = _Frame(chart.x_range or ends, (0.0, top))
+    frame = _Frame(chart.x_range or ends, chart.span)
     parts = [frame.axes(chart.unit, chart.x_label)]
     for line in lines:
         x = frame.px(line.x)
@@ -148,27 +146,27 @@ def _histogram(chart: Histogram) -> str:
 
 
 def _box_plot(chart: BoxPlot) -> str:
-    row, left, width = 24.0, 170.0, 2 * _WIDTH  # as wide as two charts side by side
-    height = 26 + row * len(chart.boxes)
+    """Return rows of words and pictures: only the pictures are stretched, so the words stay readable when narrow."""
 
-    def px(value: float) -> float:
-        return left + value / chart.end * (width - left - 24)
+    def at(value: float) -> float:
+        return 100 * value / chart.end
 
-    parts = []
-    for tick in nice_ticks(0.0, chart.end, 4):
-        text = escape(quantity(tick, chart.unit))
-        parts.append(f'<path class="grid" d="M{px(tick):.1f} 4V{height - 20:.1f}"/>')
-        parts.append(f'<text class="tick" x="{px(tick):.1f}" y="{height - 5:.1f}" text-anchor="middle">{text}</text>')
-    for index, (label, p5, p25, p50, p75, p95) in enumerate(chart.boxes):
-        y = 4 + row * index + row / 2
-        parts.append(
-            f'<text class="tick" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>'
-            f'<path class="line s0" d="M{px(p5):.1f} {y:.1f}H{px(p95):.1f}"/>'
-            f'<rect class="box" x="{px(p25):.1f}" y="{y - 7:.1f}" width="{max(1.0, px(p75) - px(p25)):.1f}" '
-            f'height="14"/>'
-            f'<path class="median" d="M{px(p50):.1f} {y - 8:.1f}v16"/>'
+    rows = []
+    for label, p5, p25, p50, p75, p95 in chart.boxes:
+        said = " ".join(quantity(value, chart.unit) for value in (p5, p25, p50, p75, p95))
+        grid = "".join(f'<path class="grid" d="M{at(tick):.2f} 0V16"/>' for tick in nice_ticks(0.0, chart.end, 4))
+        rows.append(
+            f'<span>{escape(label)}</span><svg viewBox="0 0 100 16" preserveAspectRatio="none" role="img" '
+            f'aria-label="{escape(f"{label}: {said}")}"><title>{escape(f"{label}: {said}")}</title>{grid}'
+            f'<path class="line s0" d="M{at(p5):.2f} 8H{at(p95):.2f}"/>'
+            f'<rect class="box" x="{at(p25):.2f}" y="1" width="{max(0.1, at(p75) - at(p25)):.2f}" height="14"/>'
+            f'<path class="median" d="M{at(p50):.2f} 0v16"/></svg>'
         )
-    return _svg(chart.title, height, parts, width)
+    ticks = "".join(
+        f'<span style="left:{at(tick):.2f}%">{escape(quantity(tick, chart.unit))}</span>'
+        for tick in nice_ticks(0.0, chart.end, 4)
+    )
+    return f'<div class="boxes">{"".join(rows)}<span></span><div class="ticks">{ticks}</div></div>'
 
 
 def _share_bar(chart: ShareBar) -> str:
@@ -191,5 +189,7 @@ def _points(x: Floats, y: Floats) -> str:
     return "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _svg(title: str, height: float, parts: Iterable[str], width: float = _WIDTH) -> str:
-    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+def _svg(title: str, height: float, parts: Iterable[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )

@@ -50,6 +50,8 @@ def times(analysis: ProfilerAnalysis) -> Section:
                 "muted",
             )
         )
+        if analysis.shares.get("other"):
+            blocks.append(Text(tr("Other is what lies between them: saving, printing, watching, starting."), "muted"))
     elif analysis.steps:
         blocks.append(
             Text(tr("The trace has steps but not their phases, so what they were spent on is not known."), "muted")

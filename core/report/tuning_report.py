@@ -37,7 +37,7 @@ from core.report.document import (
 )
 from core.report.first_page import KEY, curves, facts, result_text, verdict
 from core.report.formats import Contents
-from core.report.reported_run import ReadRun, Run, read_run
+from core.report.reported_run import ReadRun, Run, bare_run, read_run
 from core.report.sections import TITLE, chapters, footer
 from core.report.story import Story, read_story
 from core.translation import tr
@@ -70,23 +70,24 @@ def tuning_contents(
     `manifest` is the dataset's, where it is still known.
 
     Raises:
-        UserFacingError: no trial has a profile.
+        UserFacingError: no trial has left a profile, results or outcomes of rules.
         Cancelled: through `cancel`.
     """
     read = list(_read(trials, folder_of, outcomes, on_progress, cancel))
     runs = {trial.job.name: trial.run for trial in read if trial.run is not None}
     if not runs:
         raise UserFacingError(
-            tr("No trial of {name} has profiler files on this machine.").format(name=job.name),
-            fix=tr("Run it with the profiler on, or fetch its output first."),
+            tr("No trial of {name} has left anything on this machine.").format(name=job.name),
+            fix=tr("Wait for one, or fetch its output first."),
         )
-    best = next((trial for trial in read if trial.job.name == job.best_trial and trial.run is not None), None)
-    shown = best or next(trial for trial in read if trial.run is not None)
+    known = sorted((trial for trial in read if trial.run is not None), key=_has_profile, reverse=True)
+    best = next((trial for trial in known if trial.job.name == job.best_trial), None)
+    shown = best or known[0]
     assert shown.run is not None
     word = tr("The best trial") if best is not None else "A trial"
     story = _with_dataset(shown.run.story, read_story(folder_of(job.name), None, manifest))
     heading = Section(
-        "trial", f"{word}: {shown.job.name}", (Text(tr("Everything below is about this one trial."), "muted"),)
+        "trial", f"{word}: {shown.job.name}", (Text(tr("What follows is about this one trial:"), "muted"),)
     )
     sections = (
         _first_page(job, read, shown.run, story, is_best=best is not None),
@@ -114,13 +115,18 @@ def _read(
 
 
 def _run(trial: TrainingJob, folder: Path | None, outcomes: Sequence[RuleOutcome]) -> ReadRun | None:
-    if folder is None:
-        return None
-    try:
-        read = read_run(Run(folder, trial, outcomes), folder)
-    except UserFacingError:
-        return None
-    return None if isinstance(read, Path) else read
+    if folder is not None:
+        try:
+            read = read_run(Run(folder, trial, outcomes), folder)
+        except UserFacingError:
+            read = None
+        if isinstance(read, ReadRun):
+            return read
+    return bare_run(trial.name, outcomes, trial) if outcomes else None
+
+
+def _has_profile(trial: _Trial) -> bool:
+    return trial.run is not None and not trial.run.profile.is_empty
 
 
 def _with_dataset(story: Story, of_job: Story) -> Story:
@@ -167,7 +173,7 @@ def _first_page(job: TuningJob, trials: Sequence[_Trial], run: ReadRun, story: S
     ]
     if (sure := certainty(job, [trial.job for trial in trials])) is not None:
         blocks.insert(2, Text(sure.text))
-    unread = sum(trial.run is None for trial in trials)
+    unread = sum(not _has_profile(trial) for trial in trials)
     if unread:
         blocks.append(
             Text(
@@ -202,7 +208,7 @@ def _objective_chart(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart
     y = np.array([value for _, value in known], dtype=np.float64)
     best = np.maximum.accumulate(y) if job.maximize else np.minimum.accumulate(y)
     lines = (Line("trial", 0, x, y, points=True), Line(tr("best so far"), 2, x, best))
-    yield LineChart(job.objective_metric or "Objective", lines, "trial", "1")
+    yield LineChart(job.objective_metric or "Objective", lines, "trial", "1", from_zero=False)
 
 
 def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator[Chart]:
@@ -223,7 +229,7 @@ def _hyperparameter_charts(job: TuningJob, trials: Sequence[_Trial]) -> Iterator
         if across.min() > 0 and across.max() / across.min() > _WIDE_RANGE:
             across, label = np.asarray(np.log10(across)), tr("{name}, power of ten").format(name=name)
         title = f"{job.objective_metric or 'Objective'} by {name}"
-        yield LineChart(title, (Line("trial", 0, across, values[:, 1], points=True),), label, "1")
+        yield LineChart(title, (Line("trial", 0, across, values[:, 1], points=True),), label, "1", from_zero=False)
         charts += 1
         if charts == _MOST_CHARTS:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,16 @@ class ReportWork:
             if folder is not None
             for outcome in evaluate(folder, changes=changes, job=name, on_progress=on_progress, cancel=cancel)
         ]
+
+    def write_findings(self, outcomes: Sequence[RuleOutcome], destination: Path) -> Path:
+        """Write what rules said, of one job or of many, as .html, .pdf, .json or .csv.
+
+        Raises:
+            UserFacingError: the name asks for another format, or the file cannot be written.
+        """
+        from core.report import export_findings
+
+        return export_findings(outcomes, destination)
 
     def _is_place(self, text: str) -> bool:
         """Whether a command's argument names a folder or file: it has a slash or a dot, or no job has this name."""
