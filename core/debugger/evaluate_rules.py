@@ -122,7 +122,7 @@ def _no_tensors(source: str | Path) -> UserFacingError:
         tr("There are no saved tensors in {source}.").format(source=source),
         tr(
             "A trial has folders named index and events; neither they nor AWS's rule-output are "
-            "there or below, nor curves of a loss (TensorBoard event files, MLflow runs, CSV)."
+            "there or below, nor curves of a loss (TensorBoard, MLflow, W&B, CSV, JSON lines)."
         ),
         tr(
             "Choose the folder or prefix of a job that saved tensors, that has AWS's rule-output, or "

@@ -1,8 +1,9 @@
 """Reads curves that other tools recorded, and makes of them a trial on which the rules that need a curve are evaluated.
 
-TensorBoard event files, MLflow run folders, CSV exports of W&B, and CSV files with a column for each curve (Keras,
-Lightning and Ultralytics write such). Which curve is which goes by its name: a loss, an accuracy or a learning rate, of
-training or of validation.
+TensorBoard event files, MLflow's run folders and database, W&B's exports (CSV, JSON lines) and files of runs without
+network, the Trainer's state of Hugging Face, and CSV files with a column for each curve (Keras, Lightning and
+Ultralytics write such). Which curve is which goes by its name: a loss, an accuracy or a learning rate, of training
+or of validation.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from core.debugger import tracker_files
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.translation import tr
@@ -25,7 +28,7 @@ Curve = list[tuple[int, float]]
 MOST_EPOCHS = 50
 """Steps that are looked at of a training that has no evaluations to tell its epochs by."""
 _EVENTS = "events.out.tfevents."
-_STEPS = ("step", "global_step", "_step", "trainer/global_step", "epoch", "iteration", "iter")
+_TRAINER = "trainer_state.json"
 _VALID = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|dev|test)(?![a-z])")
 _LOSS = re.compile(r"(?<![a-z])(loss|nll|cross_entropy|crossentropy)(?![a-z])")
 _ACCURACY = re.compile(r"(?<![a-z])(acc|accuracy|top1|accuracy_top1)(?![a-z])")
@@ -48,14 +51,15 @@ def recorded_runs(source: str | Path) -> list[Recorded]:
     """
     top = Path(source).expanduser()
     runs: list[Recorded] = []
-    for folder in [top] if top.is_file() else folders_below(top):
-        try:
-            runs += _runs_in(folder)
-        except (OSError, ValueError, csv.Error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise UserFacingError(
-                tr("The curves in {folder} cannot be read.").format(folder=folder), f"{why}.", tr("Export them again.")
-            ) from error
+    for place in [top] if top.is_file() else folders_below(top):
+        for file, read in _sources(place):
+            try:
+                runs += read()
+            except (OSError, ValueError, csv.Error) as error:
+                why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                raise UserFacingError(
+                    tr("The curves in {file} cannot be read.").format(file=file), f"{why}.", tr("Export them again.")
+                ) from error
     return [run for run in runs if meanings(run)]
 
 
@@ -113,16 +117,26 @@ def write_trial(run: Recorded, folder: Path) -> None:
     writer.close()
 
 
-def _runs_in(place: Path) -> Iterator[Recorded]:
-    """Yield the runs of one file, or of one folder without those below it."""
+def _sources(place: Path) -> Iterator[tuple[Path, Callable[[], Iterable[Recorded]]]]:
+    """Yield what reads the runs of one file, or of one folder without those below it, and which file that reads."""
     files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
     if events := [file for file in files if file.name.startswith(_EVENTS)]:
-        yield _tensorboard(events)
+        yield events[0], lambda: [_tensorboard(events)]
     if (place / "metrics").is_dir() and (place / "meta.yaml").is_file():
-        yield _mlflow(place)
+        yield place, lambda: [_mlflow(place)]
     for file in files:
-        if file.suffix.lower() in (".csv", ".tsv"):
-            yield from _table(file)
+        reader = _READERS.get(file.suffix.lower())
+        if file.name == _TRAINER:
+            reader = tracker_files.trainer_state
+        if reader is not None:
+            yield file, partial(_recorded, reader, file)
+
+
+def _recorded(reader: Callable[[Path], tracker_files.Runs], file: Path) -> list[Recorded]:
+    return [
+        Recorded(name, {metric: sorted(curve.items()) for metric, curve in curves.items()})
+        for name, curves in reader(file).items()
+    ]
 
 
 def _tensorboard(files: Sequence[Path]) -> Recorded:
@@ -147,16 +161,16 @@ def _mlflow(folder: Path) -> Recorded:
     return Recorded(folder.name, {name: sorted(curve.items()) for name, curve in curves.items()})
 
 
-def _table(file: Path) -> list[Recorded]:
+def _table(file: Path) -> tracker_files.Runs:
     """Read a table with a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
     text = read_regular(file).decode("utf-8-sig", "replace")
     if not text.strip():
-        return []
+        return {}
     rows = list(csv.reader(text.splitlines(), delimiter="\t" if file.suffix.lower() == ".tsv" else ","))
     names = [name.strip() for name in rows[0]]
     lower = [name.lower() for name in names]
-    at = next((lower.index(name) for name in _STEPS if name in lower), None)
-    runs: dict[str, dict[str, dict[int, float]]] = {}
+    at = next((lower.index(name) for name in tracker_files.STEPS if name in lower), None)
+    runs: tracker_files.Runs = {}
     for number, row in enumerate(rows[1:]):
         cells = [_number(cell) for cell in row]
         step = cells[at] if at is not None and at < len(cells) else float(number)
@@ -167,10 +181,7 @@ def _table(file: Path) -> list[Recorded]:
             if value is None or column == at or metric.endswith(("__MIN", "__MAX")):
                 continue
             runs.setdefault(run if dash else file.stem, {}).setdefault(metric, {})[int(step)] = value
-    return [
-        Recorded(name, {metric: sorted(curve.items()) for metric, curve in curves.items()})
-        for name, curves in runs.items()
-    ]
+    return runs
 
 
 def _number(cell: str) -> float | None:
@@ -179,3 +190,16 @@ def _number(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
+
+
+_READERS: Mapping[str, Callable[[Path], tracker_files.Runs]] = {
+    ".csv": _table,
+    ".tsv": _table,
+    ".jsonl": tracker_files.json_lines,
+    ".ndjson": tracker_files.json_lines,
+    ".db": tracker_files.mlflow_database,
+    ".sqlite": tracker_files.mlflow_database,
+    ".sqlite3": tracker_files.mlflow_database,
+    ".wandb": tracker_files.wandb_run,
+}
+"""What reads a file, by its ending."""

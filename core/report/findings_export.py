@@ -92,7 +92,7 @@ def _outcome(outcome: RuleOutcome) -> Row:
 
 def _profiler_rule(rule: RuleResult) -> Row:
     return {
-        "kind": "profiler rule",
+        "kind": "profiler_rule",
         "name": rule.name,
         "status": str(rule.verdict),
         "triggered": rule.triggered,

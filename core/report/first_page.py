@@ -71,7 +71,7 @@ def verdict(
         todo = tr("No rule found a cause in what it left behind.") if outcomes else tr("No rule has looked at it.")
     else:
         todo = _nothing_found(analysis, outcomes)
-        tone = "good" if outcomes or story.results else "plain"
+        tone = "good" if any(outcome.evaluated for outcome in outcomes) or story.results else "plain"
     return Verdict((came, todo), tone)
 
 
@@ -183,9 +183,9 @@ def _what_to_change(warnings: Sequence[Finding]) -> str:
 
 
 def _nothing_found(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> str:
-    looked = sum(outcome.status is RuleStatus.NO_ISSUES_FOUND for outcome in outcomes)
+    looked = sum(outcome.status is RuleStatus.NO_ISSUES_FOUND and outcome.evaluated > 0 for outcome in outcomes)
     if not looked:
-        return tr("No Debugger rule has looked at it.")
+        return tr("No Debugger rule has looked at it.") if not outcomes else tr("Nothing that rules look at was saved.")
     return plural(
         "One Debugger rule has looked at it and found no issue.",
         "{count} Debugger rules have looked at it and found no issue.",

@@ -41,6 +41,20 @@ class Format:
         """Whether a file of this name is of this format."""
         return any(fnmatchcase(name.lower(), pattern) for pattern in self.patterns)
 
+    def named(self, path: Path) -> Path:
+        """Return a path of this format: `path` itself, or with another ending, or with the example's name behind it."""
+        if self.takes(path.name):
+            return path
+        base = path.name
+        for ending in sorted((ending for form in FORMATS for ending in form.endings), key=len, reverse=True):
+            base = base.removesuffix(ending)
+        return path.with_name(base + self.endings[0] if self.endings else f"{base}-{self.example}")
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Return the endings by which alone a file is of this format; none where its name must say more."""
+        return tuple(pattern[1:] for pattern in self.patterns if pattern.startswith("*.") and "*" not in pattern[1:])
+
 
 def format_of(destination: Path) -> Format:
     """Return the format that a file's name asks for.

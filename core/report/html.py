@@ -142,9 +142,9 @@ def _table(table: Table) -> str:
         rows.append(f"<tr>{''.join(cells)}</tr>")
     # What scrolls sideways must be reachable without a mouse.
     name = escape(", ".join(filter(None, table.columns)))
-    kind = "scroll many" if len(table.columns) >= _WIDE else "scroll"
+    many = " many" if len(table.columns) >= _WIDE else ""
     made = (
-        f'<div class="{kind}" tabindex="0" role="region" aria-label="{name}">'
+        f'<div class="scroll{many}" tabindex="0" role="region" aria-label="{name}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
     if len(table.rows) < _MANY_ROWS:

@@ -85,7 +85,9 @@ def outcome_blocks(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
     """Return the Debugger rules: those with something to say as a table, the others in one sentence."""
     if not outcomes:
         return ()
-    quiet = sorted(outcome.rule for outcome in outcomes if outcome.status == RuleStatus.NO_ISSUES_FOUND)
+    unmoved = [outcome for outcome in outcomes if outcome.status == RuleStatus.NO_ISSUES_FOUND]
+    quiet = sorted(outcome.rule for outcome in unmoved if outcome.evaluated)
+    blind = sorted(outcome.rule for outcome in unmoved if not outcome.evaluated)
     loud = [outcome for outcome in outcomes if outcome.status != RuleStatus.NO_ISSUES_FOUND]
     blocks: list[Block] = [Text(tr("Debugger rules, on the tensors of this job:"))]
     if loud:
@@ -111,6 +113,10 @@ def outcome_blocks(outcomes: Sequence[RuleOutcome]) -> tuple[Block, ...]:
     if quiet:
         blocks.append(
             Text(tr("✓ {count} found no issue: {quiet}.").format(count=len(quiet), quiet=", ".join(quiet)), "muted")
+        )
+    if blind:
+        blocks.append(
+            Text(tr("Nothing that these look at was saved: {names}.").format(names=", ".join(blind)), "muted")
         )
     return tuple(blocks)
 

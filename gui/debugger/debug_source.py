@@ -69,7 +69,7 @@ class DebugSource(QWidget):
 
     def set_jobs(self, jobs: Sequence[Job], earlier: Sequence[str]) -> None:
         """Offer these jobs and earlier ones. What the user chose stays chosen; else the newest is."""
-        entries = [(job.name, job.name) for job in jobs] + [(_short(source), source) for source in earlier]
+        entries = [(job.shown_name, job.name) for job in jobs] + [(_short(source), source) for source in earlier]
         if entries == [(self.jobs.itemText(at), self.jobs.itemData(at)) for at in range(self.jobs.count())]:
             return
         chosen = self.job

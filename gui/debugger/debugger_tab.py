@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QSplitter, QStackedWidget, QWidget
 
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
@@ -35,6 +34,8 @@ from gui.feed import JobsFeed
 from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import EmptyState, InlineError, ProgressRow
+from gui.shared.icons import icon
+from gui.shared.report_export import ReportExport
 from gui.shared.toast import Toasts
 
 if TYPE_CHECKING:
@@ -86,20 +87,17 @@ class DebuggerTab(QWidget):
         self._on_jobs(feed.jobs)
 
     def _lay_out(self) -> None:
-        self.export = button(tr("Export report"), icon_name="download")
-        self.send = button(
-            tr("MLflow…"), kind="ghost", tip=tr("Send the job's curves and settings to an MLflow server")
-        )
-        self.send.clicked.connect(self.ask_server)
-        self._on_profile(False)
-        self.export.clicked.connect(self._on_export)
+        self.export = button(tr("Export"), icon_name="download")
+        self.exports = ReportExport(self, self._workbench, self._bridge, self._toasts, self._on_error)
+        self._export_menu()
+        self._offer_export()
         self.aws_report = button(tr("AWS's report"), icon_name="external", tip=tr("Opens AWS's own profiler's report"))
         self.aws_report.clicked.connect(self.open_aws_report)
         self.aws_report.hide()
         choose = button(tr("Rules…"), icon_name="settings", tip=tr("Choose the rules of new jobs"))
         choose.clicked.connect(self.choice.show_dialog)
         self._header = PageHeader(tr("Debugger"), "", self.export)
-        for action in (choose, self.aws_report, self.send):
+        for action in (choose, self.aws_report):
             self._header.add_action(action)
         self.source = DebugSource()
         self.source.job_chosen.connect(self._on_job_chosen)
@@ -123,7 +121,7 @@ class DebuggerTab(QWidget):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.split)
         page = page_layout(self)
-        for widget in (self._header, self.source, self.progress, self.error):
+        for widget in (self._header, self.source, self.progress, self.exports.progress, self.error):
             page.addWidget(widget)
         page.addWidget(self._pages, 1)
 
@@ -137,7 +135,6 @@ class DebuggerTab(QWidget):
         self.detail.evaluation_asked.connect(self._on_evaluate)
         self.detail.keep_asked.connect(self.choice.keep)
         self.detail.setting_asked.connect(self.setting_asked)
-        self.below.profile_changed.connect(self._on_profile)
         self.below.finding_chosen.connect(self.list.choose)
         self.upper.addWidget(self.detail)
         self.upper.setStretchFactor(1, 1)
@@ -147,13 +144,36 @@ class DebuggerTab(QWidget):
         self.split.splitterMoved.connect(self._on_split)
         self.below.tabs.currentChanged.connect(self._make_room)
 
-    def _on_profile(self, is_there: bool) -> None:
-        """Offer the report, or say why there is none to export."""
-        self.export.setEnabled(is_there)
-        self.send.setEnabled(is_there)
-        missing = tr("The report needs the job's profile, which is read when the job has ended.")
-        there = tr("The result, the reasons, and where the time went: a web page, a PDF or a trace")
-        self.export.setToolTip(there if is_there else missing)
+    def _export_menu(self) -> None:
+        menu = QMenu(self.export)
+        menu.addAction(icon("save"), tr("Report…"), lambda: self.exports.save_report(self._reported))
+        self._of_trials = menu.addAction(
+            icon("tuning"), tr("Report over all trials…"), lambda: self.exports.save_report(self.source.job)
+        )
+        menu.addAction(icon("warning"), tr("All findings…"), lambda: self.exports.save_findings(self.source.job))
+        menu.addAction(icon("chart"), tr("Compare with another job…"), self._ask_other)
+        menu.addSeparator()
+        menu.addAction(icon("upload"), tr("To an MLflow server…"), self.ask_server)
+        self.export.setMenu(menu)
+
+    def _offer_export(self) -> None:
+        """Offer what can be kept of what is shown, or say why there is nothing yet."""
+        view = self._view
+        ended = view.job is not None and view.job.status.is_final
+        self.export.setEnabled(bool(view.outcomes or ended or view.groups is not None))
+        self._of_trials.setVisible(self.source.trials.count() > 1)
+        there = tr("The result, the reasons, and where the time went: a web page, a PDF, a trace or tables")
+        missing = tr("There is nothing to export before a rule has said something or the job has ended.")
+        self.export.setToolTip(there if self.export.isEnabled() else missing)
+
+    @property
+    def _reported(self) -> str:
+        """Return what a report of what is shown is of: a training job's name, or the place of an earlier one."""
+        return self._view.source if self.source.job in self._earlier else self._view.name
+
+    def _ask_other(self) -> QInputDialog:
+        others = [(job.shown_name, job.name) for job in self._feed.jobs]
+        return self.exports.ask_other(self._reported, [*others, *((_last(place), place) for place in self._earlier)])
 
     def _on_split(self) -> None:
         self._split_by_hand = True
@@ -246,8 +266,11 @@ class DebuggerTab(QWidget):
         self._view = view
         issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
         found = plural("{count:,} issue", "{count:,} issues", issues) if issues else tr("no issues")
-        rules = plural("{count:,} rule", "{count:,} rules", len(view.outcomes))
-        self._header.set_context(tr("{name}: {issues} in {rules}").format(name=view.name, issues=found, rules=rules))
+        looked = sum(outcome.evaluated > 0 or outcome.triggered > 0 for outcome in view.outcomes)
+        rules = plural("{count:,} rule", "{count:,} rules", looked)
+        sentence = tr("{name}: {issues} in {rules}") if looked else tr("{name}: nothing that rules look at was saved")
+        name = view.job.shown_name if view.job is not None else view.name
+        self._header.set_context(sentence.format(name=name, issues=found, rules=rules) if view.outcomes else name)
         nothing = tr("No rule has said anything of this job yet.") if view.running else tr("No rule ran on this job.")
         self._no_rules.set_texts(nothing)
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
@@ -255,6 +278,7 @@ class DebuggerTab(QWidget):
         self.rules.set_outcomes(view.outcomes)
         self.below.show_view(view)
         self.choice.show_view(view)
+        self._offer_export()
         if view.groups is None and not view.running:
             self._load(view.name, with_tensors=True)  # it has ended: what it saved at last is there now
 
@@ -332,46 +356,13 @@ class DebuggerTab(QWidget):
         self.progress.start(tr("Evaluating {rule}").format(rule=rule))
         self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
 
-    def _on_export(self) -> None:
-        from core.report.formats import FORMATS
-
-        files = [form for form in FORMATS if not form.server]
-        start = str(Path.home() / f"{self._view.name}-report.html")
-        filters = ";;".join(f"{form.title} ({' '.join(form.patterns)})" for form in files)
-        path, _ = QFileDialog.getSaveFileName(self, tr("Export report"), start, filters)
-        if path:
-            self.export_report(Path(path))
-
     def ask_server(self) -> QInputDialog:
         """Ask for the address of an MLflow server and send it the job that is shown."""
-        dialog = QInputDialog(self)
-        dialog.setWindowTitle(tr("Send to an MLflow server"))
-        dialog.setLabelText(tr("The server's address; a run that Sagehound sent before is replaced."))
-        dialog.setTextValue(os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.textValueSelected.connect(lambda text: self.export_report(Path(text.strip())))
-        dialog.open()
-        return dialog
+        return self.exports.ask_server(self._reported)
 
     def export_report(self, path: Path) -> None:
         """Write the report of the job that is shown, in the format that the file's name or the address asks for."""
-        view, workbench = self._view, self._workbench
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> Path:
-            from core.report import Run, export
-
-            manifest = workbench.data.manifest(view.job.dataset_version) if view.job is not None else None
-            return export(
-                Run(view.source, view.job, view.outcomes, manifest), path, on_progress=on_progress, cancel=cancel
-            )
-
-        def done(written: Path) -> None:
-            self.progress.finish()
-            self._toasts.show(tr("Saved {name}.").format(name=written.name), "Completed")
-
-        self.progress.start(tr("Writing the report"))
-        self._stop_loading()
-        self._loading = self._bridge.run(work, done, self._on_error, self.progress.update_progress)
+        self.exports.write(path, self._reported)
 
     def open_aws_report(self) -> None:
         """Open the report of AWS's own profiler in the browser."""
@@ -390,6 +381,10 @@ class DebuggerTab(QWidget):
                 )
 
         self._bridge.run(work, done, self._on_error)
+
+
+def _last(place: str) -> str:
+    return place.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def _splitter(orientation: Qt.Orientation, first: QWidget) -> QSplitter:

@@ -21,7 +21,7 @@ from core.debugger.job_rules import rule_summary
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.translation import tr
-from gui.debugger.rules_model import summary
+from gui.debugger.rules_model import SAW_NOTHING, heading_of, summary
 from gui.debugger.what_if import WhatIf, comparison, drawn_parameter
 from gui.shared.basics import button, label
 from gui.shared.card import Card
@@ -142,7 +142,10 @@ class RuleDetail(QStackedWidget):
             return
         issues = outcome.status is RuleStatus.ISSUES_FOUND
         self._name.setText(outcome.rule)
-        self._pill.set_status(outcome.status)
+        if heading_of(outcome) == SAW_NOTHING:
+            self._pill.set_status("info", SAW_NOTHING)
+        else:
+            self._pill.set_status(outcome.status)
         self._when.setText(_when(outcome))
         said = summary(outcome)
         self._details.setText(said if self._tried is None else f"{comparison(outcome, own)}\n{said}")

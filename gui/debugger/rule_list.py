@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
 from core.translation import tr
-from gui.debugger.rules_model import RuleRole, RulesModel, summary
+from gui.debugger.rules_model import SAW_NOTHING, RuleRole, RulesModel, heading_of, summary
 from gui.shared.icons import paint_icon
 from gui.shared.pill import status_look
 from gui.shared.theme import RADIUS, font, tokens
@@ -121,7 +121,7 @@ def _paint_ground(painter: QPainter, rect: QRect, state: QStyle.StateFlag) -> No
 
 
 def _paint_rule(painter: QPainter, rect: QRect, outcome: RuleOutcome) -> None:
-    look, colours = status_look(outcome.status), tokens()
+    look, colours = status_look("info" if heading_of(outcome) == SAW_NOTHING else outcome.status), tokens()
     if outcome.follows_from:  # it stands under its cause
         rect = rect.adjusted(_UNDER, 0, 0, 0)
     state = QColor(getattr(colours, look.colour))

@@ -29,11 +29,9 @@ class TensorsAndProfilePane(Card):
     """Two views of the job that is shown.
 
     Signals:
-        profile_changed(bool): whether there is a profile to export.
         finding_chosen(str): the mark of a rule's finding was clicked on the time axis.
     """
 
-    profile_changed = Signal(bool)
     finding_chosen = Signal(str)
 
     def __init__(self, bridge: Bridge) -> None:
@@ -175,7 +173,6 @@ class TensorsAndProfilePane(Card):
                 widget.deleteLater()
         for finding in analysis.findings[:3] if analysis is not None else ():
             self._findings.addWidget(_finding(finding.title, f"{finding.change} {finding.gain}".strip()))
-        self.profile_changed.emit(analysis is not None)
 
     def _cancel(self) -> None:
         for handle in (self._reading, self._analysing):

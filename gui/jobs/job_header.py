@@ -26,6 +26,8 @@ class JobHeader(QWidget):
         note_changed(str, str): a job's name and the note that was typed.
         renamed(str, str): a job's name, and what it is to be called; "" for its own name.
         ensemble_asked(str): make one model of this search's best trials.
+        report_asked(str), findings_asked(str), comparison_asked(str): keep the job's report, all findings of rules, or
+            a report that compares it with another job's.
         pin_asked(str, bool): keep this job at the head of the list, or no longer.
     """
 
@@ -37,6 +39,9 @@ class JobHeader(QWidget):
     note_changed = Signal(str, str)
     renamed = Signal(str, str)
     ensemble_asked = Signal(str)
+    report_asked = Signal(str)
+    findings_asked = Signal(str)
+    comparison_asked = Signal(str)
     pin_asked = Signal(str, bool)
 
     def __init__(self) -> None:
@@ -91,6 +96,14 @@ class JobHeader(QWidget):
         menu = QMenu(more)
         menu.addAction(icon("tuning"), tr("Take to Tuning"), self.again_asked.emit)
         menu.addAction(icon("terminal"), tr("Copy as command line"), self.command_asked.emit)
+        menu.addSeparator()
+        for name, title, asked in (
+            ("save", tr("Save report…"), self.report_asked),
+            ("warning", tr("Save all findings…"), self.findings_asked),
+            ("chart", tr("Compare reports…"), self.comparison_asked),
+        ):
+            menu.addAction(icon(name), title, lambda asked=asked: asked.emit(self._job.name if self._job else ""))
+        menu.addSeparator()
         self.ensemble_action = menu.addAction(icon("plus"), tr("Train the mean of the best trials"), self._on_ensemble)
         self.rename_action = menu.addAction(icon("edit"), tr("Rename…"), self.ask_name)
         self.pin_action = menu.addAction(icon("star"), tr("Pin to the top"), self._on_pin)

@@ -30,6 +30,7 @@ from gui.jobs.job_watch import JobWatch
 from gui.jobs.jobs_model import JobsModel
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import EmptyState
+from gui.shared.report_export import ReportExport
 from gui.shared.theme import GRID
 from gui.shared.toast import Toasts
 
@@ -123,7 +124,10 @@ class JobsTab(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.split)
-        page_layout(self).addWidget(self._pages, 1)
+        self.exports = ReportExport(self, self._workbench, self._bridge, self._toasts, self._on_error)
+        page = page_layout(self)
+        page.addWidget(self.exports.progress)
+        page.addWidget(self._pages, 1)
 
     # Jobs ------------------------------------------------------------------------------------------------------
 
@@ -203,6 +207,9 @@ class JobsTab(QWidget):
         detail.header.renamed.connect(self._rename)
         detail.header.pin_asked.connect(self._pin)
         detail.header.ensemble_asked.connect(self._on_ensemble)
+        detail.header.report_asked.connect(self.exports.save_report)
+        detail.header.findings_asked.connect(self.exports.save_findings)
+        detail.header.comparison_asked.connect(self._on_comparison)
         detail.best.note_changed.connect(self._keep_note)
         for trials in (detail.best, detail.table):
             trials.train_asked.connect(self.train_again_asked)
@@ -330,6 +337,9 @@ class JobsTab(QWidget):
         dialog.pictures_asked.connect(dialog.accept)
         dialog.open()
         return dialog
+
+    def _on_comparison(self, job: str) -> None:
+        self.exports.ask_other(job, [(other.shown_name, other.name) for other in self._feed.jobs])
 
     def _on_pictures(self, pictures: list[str]) -> None:
         spec = self.watch.spec

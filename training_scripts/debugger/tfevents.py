@@ -78,14 +78,14 @@ def _events(data: bytes, unfinished: bool = False) -> Iterator[bytes]:
 
 def _scalars(event: bytes) -> Iterator[tuple[str, int, float]]:
     step, items = 0, []
-    for number, value in _fields(event):
+    for number, value in message_fields(event):
         if number == 2:
             step = value
         elif number == 5:
-            items += [item for key, item in _fields(value) if key == 1]
+            items += [item for key, item in message_fields(value) if key == 1]
     for item in items:
         tag, scalar = "", None
-        for number, content in _fields(item):
+        for number, content in message_fields(item):
             if number == 1:
                 tag = content.decode()
             elif number == 2:
@@ -98,7 +98,7 @@ def _scalars(event: bytes) -> Iterator[tuple[str, int, float]]:
 
 def _tensors(event: bytes) -> Iterator[TensorRecord]:
     wall_time, step, summaries = 0.0, 0, []
-    for number, value in _fields(event):
+    for number, value in message_fields(event):
         if number == 1:
             wall_time = struct.unpack("<d", value)[0]
         elif number == 2:
@@ -106,7 +106,7 @@ def _tensors(event: bytes) -> Iterator[TensorRecord]:
         elif number == 5:
             summaries.append(value)
     for summary in summaries:
-        for number, item in _fields(summary):
+        for number, item in message_fields(summary):
             if number == 1:
                 record = _tensor(item, step, wall_time)
                 if record is not None:
@@ -115,14 +115,14 @@ def _tensors(event: bytes) -> Iterator[TensorRecord]:
 
 def _tensor(item: bytes, step: int, wall_time: float) -> TensorRecord | None:
     name, mode, mode_step, value = "", "GLOBAL", step, None
-    for number, content in _fields(item):
+    for number, content in message_fields(item):
         if number == 1:
             name = content.decode()
         elif number == 8:
             value = _array(content)
         elif number == 9:
-            for _, plugin in _fields(content):
-                parts = {key: text.decode() for key, text in _fields(plugin)}
+            for _, plugin in message_fields(content):
+                parts = {key: text.decode() for key, text in message_fields(plugin)}
                 if parts.get(1) == "mode":
                     mode = _MODE_NAMES[int(parts[2])]
                 elif parts.get(1) == "mode_step":
@@ -132,11 +132,11 @@ def _tensor(item: bytes, step: int, wall_time: float) -> TensorRecord | None:
 
 def _array(message: bytes) -> Array:
     dtype, shape, content, typed = np.dtype("float32"), [], b"", []
-    for number, value in _fields(message):
+    for number, value in message_fields(message):
         if number == 1:
             dtype = _DTYPES[value]
         elif number == 2:
-            shape = [dict(_fields(dim)).get(1, 0) for key, dim in _fields(value) if key == 2]
+            shape = [dict(message_fields(dim)).get(1, 0) for key, dim in message_fields(value) if key == 2]
         elif number == 4:
             content = value
         elif number in _TYPED_VALUES:
@@ -160,7 +160,7 @@ def _typed_array(parts: list[tuple[int, Any]], dtype: np.dtype[Any]) -> Array:
     return np.array(values, dtype)
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+def message_fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Return (field number, value) of a protobuf message: int for a varint, bytes for everything else."""
     position = 0
     while position < len(message):

@@ -1,6 +1,9 @@
 """Curves that other tools recorded, in the formats that they write."""
 
 import json
+import sqlite3
+import struct
+from contextlib import closing
 
 import pytest
 
@@ -121,3 +124,71 @@ def test_what_has_no_curve_says_so(tmp_path):
     (tmp_path / "events.out.tfevents.1").write_bytes(json.dumps({"no": "record"}).encode())
     with pytest.raises(UserFacingError, match="cannot be read"):
         evaluate(tmp_path)
+
+
+def test_json_lines_with_numbers_that_json_has_no_sign_for(tmp_path):
+    rows = [{"_step": 10 * at, "train/loss": 2.0 - at / 10, "val/loss": "NaN" if at == 7 else 1.0} for at in range(9)]
+    lines = [*map(json.dumps, rows), "not a row", "[1, 2]", '{"_step": null, "train/loss": 1}', ""]
+    file = tmp_path / "history.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    (run,) = recorded_runs(file)
+    assert [step for step, _ in run.curves["train/loss"]] == [10 * at for at in range(9)]
+    assert found(file)["NotANumber"].first_step == 70
+
+
+def test_the_trainers_state(tmp_path):
+    history = [{"step": at, "loss": value} for at, value in enumerate(FALLING)]
+    history += [{"step": at, "eval_loss": value} for at, value in enumerate(RISING)]
+    (tmp_path / "checkpoint-11").mkdir()
+    file = tmp_path / "checkpoint-11" / "trainer_state.json"
+    file.write_text(json.dumps({"log_history": history}), encoding="utf-8")
+    assert found(tmp_path)["Overfit"].job == "checkpoint-11"
+    file.write_text('{"log_history": 3}', encoding="utf-8")
+    assert recorded_runs(tmp_path) == []
+
+
+def test_mlflows_database(tmp_path):
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE runs (run_uuid TEXT, name TEXT)")
+        columns = "key TEXT, value FLOAT, timestamp INTEGER, run_uuid TEXT, step INTEGER, is_nan BOOLEAN"
+        database.execute(f"CREATE TABLE metrics ({columns})")
+        database.executemany("INSERT INTO runs VALUES (?, ?)", [("aaa", "good"), ("bbb", None)])
+        rows = [("train_loss", value, 1, "aaa", step, False) for step, value in enumerate(FALLING)]
+        rows += [("train_loss", 0.0 if step > 5 else 1.0, 1, "bbb", step, step > 5) for step in range(12)]
+        database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.commit()
+    outcomes = [item for item in evaluate(tmp_path) if item.status is RuleStatus.ISSUES_FOUND]
+    assert {item.job for item in outcomes} == {"bbb"}
+    assert "NotANumber" in {item.rule for item in outcomes}
+    file.write_bytes(b"SQLite format 3\0" + bytes(200))
+    with pytest.raises(UserFacingError, match=r"mlflow\.db cannot be read"):
+        recorded_runs(tmp_path)
+
+
+def _field(number, content):
+    if isinstance(content, int):
+        return bytes([number << 3, content])
+    length = bytes([len(content)]) if len(content) < 128 else bytes([len(content) & 127 | 128, len(content) >> 7])
+    key = bytes([number << 3 | 2]) if number < 16 else bytes([(number << 3 | 2) & 127 | 128, number >> 4])
+    return key + length + content
+
+
+def test_a_run_of_wandb_without_network_read_as_far_as_it_goes(tmp_path):
+    records = []
+    for step, value in enumerate(FALLING):
+        items = [(b"train/loss", str(value)), (b"text", '"words"'), (b"_step", str(step))]
+        message = b"".join(_field(1, _field(1, key) + _field(16, text.encode())) for key, text in items)
+        records.append(_field(1, step) + _field(2, message + _field(2, _field(1, step))) + _field(7, b""))
+    data = b":W&B" + struct.pack("<HB", 0xBEE1, 0)
+    for record in records:  # of two parts each
+        for kind, part in ((2, record[:20]), (4, record[20:])):
+            data += bytes(4) + struct.pack("<HB", len(part), kind) + part
+    file = tmp_path / "run-abc.wandb"
+    file.write_bytes(data[:-5])
+    (run,) = recorded_runs(tmp_path)
+    assert run.curves["train/loss"] == list(enumerate(FALLING[:-1]))
+    assert found(file) == {}
+    file.write_bytes(b"nothing")
+    with pytest.raises(UserFacingError, match=r"run-abc\.wandb cannot be read\. it is no run"):
+        recorded_runs(tmp_path)

@@ -74,7 +74,7 @@ def test_a_profile_adds_its_rules_and_what_costs_time(make_job, writer, found_is
     made = make_job()
     shutil.copytree(writer.root, made / "output" / "profiler")
     rows = rows_of(export(Run(made, outcomes=[found_issue()]), tmp_path / "all-findings.csv"))
-    assert {row["kind"] for row in rows} == {"rule", "profiler rule", "finding"}
+    assert {row["kind"] for row in rows} == {"rule", "profiler_rule", "finding"}
     assert [row["name"] for row in rows if row["kind"] == "rule"] == ["LearningRateTooHigh"]
     (loading,) = (row for row in rows if row["name"] == "Training waits for data")
     assert float(loading["gain_s"]) > 60

@@ -9,7 +9,7 @@ import threading
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QInputDialog, QLabel
 
 from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
@@ -478,3 +478,26 @@ def test_a_dataset_that_the_engine_did_not_know_is_asked_for_again_but_not_witho
         change()
     assert group() == "cats"
     assert len(asked) == 7
+
+
+def test_report_findings_and_comparison_are_saved_from_a_jobs_menu(tab, engine, feed, qtbot, tmp_path):
+    add_search(engine, "pets", trials=3)
+    add_search(engine, "older", trials=1, created=1.0)
+    found = RuleOutcome("pets-002", "Overfit", RuleStatus.ISSUES_FOUND, 1.0, evaluated=3, details="It overfits.")
+    engine.tell([dataclasses.replace(found, job=trial.name) for trial in engine.trials("pets")])
+    detail = start_jobs(tab, feed, qtbot)
+
+    def saved(asked, name):
+        dialog = asked("pets")
+        dialog.fileSelected.emit(str(tmp_path / name))
+        dialog.close()
+        qtbot.waitUntil((tmp_path / name).exists, timeout=30_000)
+        return (tmp_path / name).read_text(encoding="utf-8")
+
+    assert saved(tab.exports.save_findings, "all.csv").count("Overfit") == 3
+    assert "Overfit found why it could be better" in saved(tab.exports.save_report, "report.html")
+    actions = {action.text(): action for action in detail.header.more.menu().actions()}
+    actions["Compare reports…"].trigger()
+    question = tab.findChild(QInputDialog)
+    assert question.comboBoxItems() == ["older"]
+    question.reject()
