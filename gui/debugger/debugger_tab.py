@@ -89,6 +89,7 @@ class DebuggerTab(QWidget):
     def _lay_out(self) -> None:
         self.export = button(tr("Export"), icon_name="download")
         self.exports = ReportExport(self, self._workbench, self._bridge, self._toasts, self._on_error)
+        self.source = DebugSource()
         self._export_menu()
         self._offer_export()
         self.aws_report = button(tr("AWS's report"), icon_name="external", tip=tr("Opens AWS's own profiler's report"))
@@ -99,7 +100,6 @@ class DebuggerTab(QWidget):
         self._header = PageHeader(tr("Debugger"), "", self.export)
         for action in (choose, self.aws_report):
             self._header.add_action(action)
-        self.source = DebugSource()
         self.source.job_chosen.connect(self._on_job_chosen)
         self.source.trial_chosen.connect(self._on_trial_chosen)
         self.source.opened.connect(self.open_earlier)

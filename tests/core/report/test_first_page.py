@@ -151,8 +151,10 @@ def test_a_result_no_better_than_the_largest_class_is_called_so(make_job: Any, w
 
 
 def test_a_healthy_run_is_called_healthy_only_by_rules_that_looked(folder: Path) -> None:
-    quiet = RuleOutcome("job", "Overfit", RuleStatus.NO_ISSUES_FOUND, 0.0)
+    quiet = RuleOutcome("job", "Overfit", RuleStatus.NO_ISSUES_FOUND, 0.0, evaluated=4)
     assert _block(_document(folder), Verdict).sentences[1] == "No Debugger rule has looked at it."
+    blind = _block(_document(folder, replace(quiet, evaluated=0)), Verdict)
+    assert blind.sentences[1] == "Nothing that rules look at was saved."
     verdict = _block(_document(folder, quiet), Verdict)
     assert verdict.sentences[1] == "One Debugger rule has looked at it and found no issue."
     assert verdict.tone == "good"

@@ -180,11 +180,13 @@ def test_pdf_is_drawn_from_every_section(writer: Any, tmp_path: Path, monkeypatc
 def test_debugger_rules_without_an_issue_are_one_sentence(writer: Any, tmp_path: Path) -> None:
     writer.system(duration=2)
     quiet = [
-        RuleOutcome("j", name, RuleStatus.NO_ISSUES_FOUND, 0.0, meaning="Bad news.") for name in ("Overfit", "AllZero")
+        RuleOutcome("j", name, RuleStatus.NO_ISSUES_FOUND, 0.0, meaning="Bad news.", evaluated=looked)
+        for name, looked in (("Overfit", 3), ("AllZero", 1), ("DeadRelu", 0))
     ]
     written = export(Run(writer.root, None, [*quiet, _outcome("j")]), tmp_path / "r.html")
     page = _Page(written.read_text(encoding="utf-8"))
     assert "2 found no issue: AllZero, Overfit." in page.text
+    assert "Nothing that these look at was saved: DeadRelu." in page.text
     assert "Bad news." not in page.text
 
 
