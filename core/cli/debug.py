@@ -10,7 +10,7 @@ from typing import Any
 from core.cli.console import Console, table
 from core.cli.describe import finite_or_none
 from core.errors import UsageError
-from core.jobs.records import RuleOutcome
+from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import RuleStatus
 from core.paths import AppPaths
 from core.progress import CancelToken
@@ -30,12 +30,73 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         output = Path(options.output).expanduser() if options.output else None
         if output is not None:
             workbench.reports.write_findings(outcomes, output)
+        if options.try_remedy:
+            return _try_remedy(workbench, outcomes, console)
     finally:
         workbench.close()
     console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes, output))
     for job, files in _unreadable(outcomes).items():
         print(f"sagehound: {job}: {len(files)} damaged: {', '.join(files)}.", file=sys.stderr)
     return int(any(outcome.status is RuleStatus.ERROR and outcome.unreadable for outcome in outcomes))
+
+
+def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Console) -> int:
+    """Train once more with the remedy of the finding that leads, and say whether it is found again."""
+    from core.cli.wait import watch_to_end
+    from core.debugger.outcomes import job_outcomes
+    from core.jobs.status import JobStatus
+
+    remedy, name = workbench.jobs.try_remedy(outcomes, console.progress, CancelToken())
+    console.note(
+        tr("{rule} in {job}: trying {setting} {value} instead of {before}, as {name}.").format(
+            rule=remedy.outcome.rule,
+            job=remedy.outcome.job,
+            setting=remedy.setting,
+            value=remedy.value,
+            before=remedy.before or tr("none"),
+            name=name,
+        )
+    )
+    job = watch_to_end(workbench, name, console)
+    if job.status is not JobStatus.COMPLETED:
+        console.note(f"sagehound: {name}: {job.status}. {job.failure_reason}".rstrip())
+        return 1
+    after = {item.rule: item for item in job_outcomes(workbench.engine, name)}
+    found = [rule for rule, item in after.items() if item.status is RuleStatus.ISSUES_FOUND]
+    lead = after.get(remedy.outcome.rule)
+    gone = lead is not None and bool(lead.evaluated) and remedy.outcome.rule not in found
+    said = _what_came(remedy.outcome.rule, lead, gone, name, [rule for rule in found if rule != remedy.outcome.rule])
+    before = workbench.engine.job(remedy.outcome.job)
+    result = {
+        "rule": remedy.outcome.rule,
+        "job": remedy.outcome.job,
+        "setting": remedy.setting,
+        "before": remedy.before,
+        "value": remedy.value,
+        "trial": name,
+        "found_again": None if lead is None or not lead.evaluated else not gone,
+        "also_found": [rule for rule in found if rule != remedy.outcome.rule],
+        "objective_before": finite_or_none(before.objective) if isinstance(before, TrainingJob) else None,
+        "objective": finite_or_none(job.objective) if isinstance(job, TrainingJob) else None,
+    }
+    if result["objective_before"] is not None and result["objective"] is not None:
+        said += " " + tr("Its objective is {after:.4g}; it was {before:.4g}.").format(
+            after=result["objective"], before=result["objective_before"]
+        )
+    console.result(result, said)
+    return 0
+
+
+def _what_came(rule: str, lead: RuleOutcome | None, gone: bool, name: str, others: list[str]) -> str:
+    """Return in a sentence or two what the rules say of the training with the remedy."""
+    if lead is None or not lead.evaluated:
+        said = tr("With the remedy {rule} had nothing to look at ({name}).").format(rule=rule, name=name)
+    elif gone:
+        said = tr("With the remedy {rule} is not found any more ({name}).").format(rule=rule, name=name)
+    else:
+        said = tr("{rule} is found with the remedy too: it was not this alone ({name}).").format(rule=rule, name=name)
+    beside = tr("Beside it: {others}.").format(others=", ".join(others)) if others else ""
+    return f"{said} {beside}".rstrip()
 
 
 def rule_changes(given: list[list[str]]) -> dict[str, dict[str, str]]:
@@ -107,6 +168,7 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
         "meaning": outcome.meaning,
         "advice": outcome.advice,
         "setting": outcome.setting,
+        "change": outcome.change,
         "parameters": dict(outcome.parameters),
         "action": outcome.action,
         "follows_from": outcome.follows_from,

@@ -286,6 +286,11 @@ def _add_debug_commands(_commands: Any, command: Command) -> None:
     rules.add_argument(
         "-o", "--output", metavar="FILE", help=tr("write all of it to a file too: .html, .pdf, .json or .csv")
     )
+    rules.add_argument(
+        "--try-remedy",
+        action="store_true",
+        help=tr("train once more, shortly, with the remedy of the leading finding, and say what came of it"),
+    )
     report = command("report", tr("write the report of a job: what came of it, why, and where the time went"))
     report.add_argument("job", metavar="JOB|PROFILER-PATH", help=tr("a job's name, a folder or an s3:// address"))
     report.add_argument(

@@ -22,12 +22,7 @@ _STOP_TIMEOUT = 180.0
 
 def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     """Watch a job to its end and print it; Ctrl-C stops the job, a second one leaves it stopping."""
-    try:
-        job = _watch(workbench, name, console, deadline=None)
-    except KeyboardInterrupt:
-        console.note(tr("Stopping {name}; what is finished is kept.").format(name=name))
-        workbench.engine.stop(name)
-        job = _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
+    job = watch_to_end(workbench, name, console)
     trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
     url = workbench.engine.log_url
     console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
@@ -39,6 +34,16 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     log = tr("Its log: {url}").format(url=url(name)) if job.status is JobStatus.FAILED and url(name) else ""
     console.note(" ".join(filter(None, (f"sagehound: {name}: {job.status}.", reason, log))))
     return 1
+
+
+def watch_to_end(workbench: Workbench, name: str, console: Console) -> Job:
+    """Watch a job to its end; Ctrl-C stops the job, a second one leaves it stopping."""
+    try:
+        return _watch(workbench, name, console, deadline=None)
+    except KeyboardInterrupt:
+        console.note(tr("Stopping {name}; what is finished is kept.").format(name=name))
+        workbench.engine.stop(name)
+        return _watch(workbench, name, console, deadline=time.monotonic() + _STOP_TIMEOUT)
 
 
 def _watch(workbench: Workbench, name: str, console: Console, deadline: float | None) -> Job:

@@ -92,7 +92,7 @@ class _Leads:
         last = len(ORDER) - 1
         if lead in ("", outcome.rule) or (_RANK[name] == last == _RANK.get(lead.removesuffix(SUFFIX))):
             return outcome  # a class passed over and overfitting are two findings
-        return replace(outcome, follows_from=lead, advice="", setting="")
+        return replace(outcome, follows_from=lead, advice="", setting="", change="")
 
 
 def _is_fact(outcome: RuleOutcome) -> bool:

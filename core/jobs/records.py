@@ -186,7 +186,8 @@ class RuleOutcome:
     `meaning` and `advice` are one sentence each. `follows_from` names the rule whose finding is the cause of this one,
     which then has no advice of its own (`core.debugger.causes`). `file` and `line` say where in a script of the user's
     the cause stands, as far as that is known. `unreadable` names the damaged files among the tensors, each with why.
-    `setting` is the hyperparameter of train.py that the advice is about, "" where it is about something else.
+    `setting` is the hyperparameter of train.py that the advice is about, "" where it is about something else;
+    `change` what it makes of that: a value, or `*0.1` for a tenth.
     """
 
     job: str
@@ -209,6 +210,7 @@ class RuleOutcome:
     line: int | None = None
     unreadable: tuple[str, ...] = ()
     setting: str = ""
+    change: str = ""
 
 
 Event = MetricEvent | StatusEvent | RuleOutcome

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.errors import Cancelled, JobNotFound, SpecError, UserFacingError
-from core.jobs.records import Job, TuningJob
+from core.jobs.records import Job, RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import plural, tr
@@ -18,6 +18,7 @@ from training_scripts.backbones import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Manifest
+    from core.debugger.remedies import Remedy
     from core.jobs.footprint import Footprint
     from core.tuning.forecast import Forecast
 
@@ -162,6 +163,38 @@ class JobWork:
                 fix=tr("Open it again, and search again."),
             )
         return self.launch(found, manifest, on_progress, cancel)
+
+    def try_remedy(
+        self,
+        outcomes: Sequence[RuleOutcome],
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Remedy, str]:
+        """Start the training that the leading finding is about once more, with its remedy; return both.
+
+        Raises:
+            SpecError: nothing was found, its remedy needs a person, or training would cost money unseen.
+        """
+        from core.debugger.remedies import leading, remedy_of, spec_with
+
+        lead = leading(outcomes)
+        job = self._installation.engine.job(lead.job)
+        if not isinstance(job, TrainingJob) or job.watched:
+            raise SpecError(
+                tr("{name} was a script of yours.").format(name=job.name),
+                fix=tr("Run it with sagehound watch --try-remedy -- COMMAND."),
+            )
+        remedy = remedy_of(lead, job.hyperparameters)
+        spec = self._installation.engine.spec(job.tuning_job or job.name)
+        manifest = self._data.manifest(spec.training.dataset_version)
+        if spec.training.cloud is not None or manifest is None:
+            raise SpecError(
+                tr("{name} ran on SageMaker, where another training would cost money.").format(name=spec.name)
+                if spec.training.cloud is not None
+                else tr("The dataset that {name} learned from is not known here any more.").format(name=spec.name),
+                fix=tr("Train with --static {change} yourself.").format(change=remedy),
+            )
+        return remedy, self.launch(spec_with(remedy, spec, job.hyperparameters), manifest, on_progress, cancel)
 
     def find(self, name: str) -> Job:
         """Return a job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.

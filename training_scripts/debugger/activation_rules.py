@@ -25,6 +25,7 @@ class DeadRelu(HealthRule):
     meaning: str = "Most ReLUs of a layer give zero for every picture and no longer learn."
     advice: str = "Lower the learning rate, or start from pretrained weights."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class SaturatedActivation(HealthRule):
     meaning: str = "Most nodes of a tanh or sigmoid layer are pinned to their ends and pass no gradient."
     advice: str = "Lower the learning rate or put a batch normalisation in front of the layer."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class PoorWeightInitialization(HealthRule):
     meaning: str = "The network starts from weights that make it hard to learn anything."
     advice: str = "Start from pretrained weights, or from He initialisation for layers with ReLUs."
     setting: str = "weights"
+    change: str = "default"
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class ClassImbalance(HealthRule):
     meaning: str = "Some classes are so rare that the network may ignore them."
     advice: str = _MORE_OF_THE_RARE
     setting: str = "class_weights"
+    change: str = "1"
 
     def __init__(
         self,
@@ -272,6 +273,7 @@ class ClassCollapse(HealthRule):
     meaning: str = "The network answers with one class whatever the picture shows."
     advice: str = "Lower the learning rate, and check that the labels fit the pictures."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self, base_trial: Any, share: float = 0.98, label_share: float = 0.9, samples: int = 20, patience: int = 2

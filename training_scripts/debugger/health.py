@@ -30,14 +30,15 @@ class HealthRule(Rule):
     """A rule that can say what it saw and what to do about it.
 
     `meaning` says in one sentence what a finding means for a picture classifier, `advice` what to do, `setting` which
-    hyperparameter of train.py that changes ("": none). `tensors` are
-    the names concerned, `evidence` the numbers, newest last, `details` the finding in words. `taken_back` says why an
-    earlier finding holds no longer, until the one who asked has heard it.
+    hyperparameter of train.py that changes ("": none), `change` what it makes of it (a value, or `*0.1` for a tenth;
+    "": that takes a person). `tensors` are the names concerned, `evidence` the numbers, newest last, `details` the
+    finding in words. `taken_back` says why an earlier finding holds no longer, until the one who asked has heard it.
     """
 
     meaning: str = ""
     advice: str = ""
     setting: str = ""
+    change: str = ""
 
     def __init__(self, base_trial: Any, other_trials: Any = None) -> None:
         super().__init__(base_trial, action_str="", other_trials=other_trials)

@@ -114,7 +114,7 @@ class LossNotDecreasing(HealthRule):
 
     def _course(self, step: int, bad: Mapping[str, float]) -> str:
         """Return what the loss did instead, in words; sets the advice that fits it."""
-        self.setting = "learning_rate"
+        self.setting, self.change = "learning_rate", ""
         name, loss = next(iter(bad.items()))
         before = self._before[name]
         if not math.isfinite(loss):
@@ -123,7 +123,7 @@ class LossNotDecreasing(HealthRule):
             return "The loss is NaN or Inf."
         change = 100 * (loss - before) / max(abs(before), 1e-12)
         if change > self.diff_percent:
-            self.advice = f"Lower the learning rate tenfold{self._tenfold(0.1)}."
+            self.advice, self.change = f"Lower the learning rate tenfold{self._tenfold(0.1)}.", "*0.1"
             much = f"{change:,.0f}" if change >= 10 else f"{change:.2g}"
             return f"The loss rose by {much} %, from {before:.4g} to {loss:.4g}."
         moved = _moved(self, step)
@@ -131,6 +131,7 @@ class LossNotDecreasing(HealthRule):
             self.advice = "Check that the labels fit the inputs, and try learning rates ten times lower and higher."
         elif moved < _HARDLY_MOVED:
             self.advice = f"Raise the learning rate tenfold{self._tenfold(10)}: the weights hardly move."
+            self.change = "*10"
         else:
             self.advice = (
                 "Check that the labels fit the pictures: the weights move and the loss does not follow; "
@@ -154,6 +155,7 @@ class Overfit(HealthRule):
     meaning: str = "The network learns the training pictures by heart and does worse on others."
     advice: str = "Train for fewer epochs, add augmentation, weight decay or dropout, or add pictures."
     setting: str = "num_epochs"
+    change: str = "*0.5"
 
     def __init__(
         self,
@@ -214,6 +216,7 @@ class Overtraining(HealthRule):
     meaning: str = "The training continues although it has stopped getting better."
     advice: str = "Train for fewer epochs, or set a patience after which the training ends by itself."
     setting: str = "patience"
+    change: str = "3"
 
     def __init__(
         self, base_trial: Any, patience_train: int = 5, patience_validation: int = 10, delta: float = 0.01
@@ -260,6 +263,7 @@ class NotANumber(HealthRule):
     meaning: str = "The loss is no number any more, and nothing is learned from here on."
     advice: str = "Lower the learning rate tenfold; if it happens at the first step, look for damaged pictures."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def invoke_at_step(self, step: int) -> bool:
         """See the class."""
@@ -289,6 +293,7 @@ class LearningRateTooHigh(HealthRule):
     meaning: str = "The steps are too long: the training jumps over good weights and gets worse."
     advice: str = "Lower the learning rate tenfold."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(self, base_trial: Any, climb_factor: float = 2.0, patience: int = 3, window: int = 10) -> None:
         super().__init__(base_trial)
@@ -357,6 +362,7 @@ class LearningRateTooHigh(HealthRule):
         # One significant digit: the suggestion is an order of magnitude, not a measurement.
         suggestion = min(self._rate / max(10.0, climbed), 0.01)
         self.advice = f"Try a learning rate of {suggestion:.1g} instead of {self._rate:g}."
+        self.change = f"{suggestion:.1g}"
 
 
 def _moved(rule: HealthRule, step: int) -> float | None:

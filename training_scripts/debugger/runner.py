@@ -106,6 +106,7 @@ class RuleRun:
             "action": self.action,
             "unreadable": self._damaged(),
             "setting": rule.setting if rule and self.status == ISSUES else "",
+            "change": rule.change if rule and self.status == ISSUES else "",
         }
 
     def _advice(self, rule: HealthRule | None) -> str:

@@ -30,6 +30,7 @@ class VanishingGradient(HealthRule):
     meaning: str = "The gradients of a layer are so small that it does not learn."
     advice: str = "Take a ReLU or batch normalisation in place of saturating layers, or a larger learning rate."
     setting: str = "learning_rate"
+    change: str = "*10"
 
     def __init__(self, base_trial: Any, threshold: float = 1e-7, patience: int = 1) -> None:
         super().__init__(base_trial)
@@ -63,6 +64,7 @@ class ExplodingTensor(HealthRule):
     meaning: str = "Numbers inside the network have grown beyond what can be computed with."
     advice: str = "Lower the learning rate, and check the pictures' normalisation."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class WeightUpdateRatio(HealthRule):
     meaning: str = "Weights jump or stand still from one step to the next."
     advice: str = "Lower the learning rate."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self,
@@ -142,11 +145,12 @@ class WeightUpdateRatio(HealthRule):
         if small and not large:
             self.note(step, min(ratios.values()), self.small_threshold)
             self.advice = "Raise the learning rate, and check that the optimizer was given these weights."
+            self.change = "*10"
             return self.found(f"{len(small)} of {len(ratios)} weights do not move.", small)
         self.note(step, max(ratios.values()), self.large_threshold)
         if not large:
             return False
-        self.advice = WeightUpdateRatio.advice
+        self.advice, self.change = WeightUpdateRatio.advice, WeightUpdateRatio.change
         return self.found(f"{len(large)} of {len(ratios)} weights move by more than {self.large_threshold:g}.", large)
 
     def _previous(self, name: str, step: int) -> Array | None:
@@ -166,6 +170,7 @@ class AllZero(HealthRule):
     meaning: str = "A part of the network is switched off: all its numbers are zero."
     advice: str = "Lower the learning rate or start from other weights; a layer that gives zeros passes nothing on."
     setting: str = "learning_rate"
+    change: str = "*0.1"
 
     def __init__(
         self,
@@ -198,6 +203,7 @@ class UnchangedTensor(HealthRule):
     meaning: str = "A part of the network does not change although it is being trained."
     advice: str = "Check that the optimizer was given this layer, and that the learning rate is not 0."
     setting: str = "learning_rate"
+    change: str = "*10"
 
     def __init__(
         self,
