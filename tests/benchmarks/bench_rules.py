@@ -3,8 +3,8 @@
 Each fault of tests/training_scripts/watch/faults.py is put into its script, which runs until the fault is found or the
 script ends: was it found, by how many steps, with its cause and its line; and what was said beside it that is neither
 the fault nor a symptom of it. The same for faults in scripts that were not looked at when the rules were written
-(held_out.py). Then 100 healthy trainings run as `sagehound watch` would run them, with the rules on
-tensors: seeds, batches of one, residual blocks that start at zero, uneven classes, a frozen backbone.
+(held_out.py, elsewhere.py). Then more than 100 healthy trainings run as `sagehound watch` would run them, with the rules
+on tensors: seeds, batches of one, residual blocks that start at zero, uneven classes, a frozen backbone, other styles.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.benchmarks.harness import print_table
+from tests.training_scripts.watch.elsewhere import ELSEWHERE
 from tests.training_scripts.watch.faults import FAULTS, Fault
 from tests.training_scripts.watch.harness import SCRIPTS, Watched, run
 from tests.training_scripts.watch.held_out import HELD_OUT
@@ -60,6 +61,7 @@ HEALTHY = (
     Healthy("uneven classes", "digits_cnn.py", 5, ("--epochs", "6"), _uneven(10)),
     Healthy("uneven classes", "transformer.py", 4, (), _uneven(6)),
     Healthy("frozen backbone", "fine_tune.py", 3, ("--freeze",)),
+    *(Healthy("other styles", f"elsewhere/{path.name}", 2) for path in sorted((SCRIPTS / "elsewhere").glob("*.py"))),
 )
 
 
@@ -67,6 +69,7 @@ def main() -> None:
     """Print both tables and their sums."""
     _faults(FAULTS)
     _faults(HELD_OUT)
+    _faults(ELSEWHERE)
     _healthy()
 
 

@@ -48,7 +48,11 @@ INVARIANTS = {
         ),
         # What the model does.
         Invariant("EvalModeWhileTraining", "Fires when the model, or its dropout or batch norm, trains in eval mode."),
-        Invariant("TrainModeWhileEvaluating", "Fires when a model is evaluated in train mode.", "evaluation"),
+        Invariant(
+            "TrainModeWhileEvaluating",
+            "Fires when a model is evaluated, or only asked beside the trained one, in train mode.",
+            "evaluation",
+        ),
         Invariant(
             "SoftmaxBeforeLoss", "Fires when a loss that wants logits gets probabilities, or the other way round."
         ),

@@ -168,7 +168,7 @@ class Recorder:
     def after_step(self, known: Optimizer) -> None:
         """Note that a step is over."""
         self._phase("end_phase", "optimizer")
-        self._rate = float(known.groups[0]["lr"]) if known.groups else None
+        self._rate = float(known.groups[0]["lr"]) if known.groups and "lr" in known.groups[0] else None
         if self._hook is not None and self._step == 0:
             self._hook.set_rate(self._rate)
         self._tell("end_step", self._step)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .by_hand import HandSteps
 from .check_base import Check, Checks
 from .code_site import Site, site
 from .findings import Findings
@@ -74,6 +75,7 @@ class Session:
         self.grad = True
         self.seq_of_inputs = -1
         self._rows: tuple[int, list[bytes] | None] = (-1, None)
+        self._hand: HandSteps | None = None
 
     def add(self, make_checks: Callable[[Session], Sequence[Check]]) -> None:
         """Take checks into service; each training of the script gets new ones."""
@@ -94,6 +96,7 @@ class Session:
             if not is_model(module):
                 return None
             model = self.models[id(module)] = Model(module)
+        self._stepped_by_hand()
         began = time.perf_counter()
         self.seq += 1
         self.model = model
@@ -162,10 +165,14 @@ class Session:
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_backward)
         self._notify("after_backward")
+        if self.model is not None and self.grad and self._without_optimizer():
+            self._hand = self._hand or HandSteps()
+            self._hand.backward(self.model)
         self.clock.ours += time.perf_counter() - began
 
     def cleared(self) -> None:
         """Note that gradients were cleared, by an optimizer or a module."""
+        self._stepped_by_hand()
         self.seq += 1
         self.zero_seq = self.seq
         self.at("zero_grad")
@@ -188,7 +195,8 @@ class Session:
             return
         began = time.perf_counter()
         known = self.optimizer(optimizer)
-        if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
+        by_hand = self.main is not None and self._hand is not None and self.main.optimizer() is self._hand
+        if self.main is None or (known is not self.main and (known.later or by_hand or self.main.optimizer() is None)):
             self.main, known.later = known, False  # of the same training, or of the script's next one
         if known.steps < 3:
             known.stepped_at = site()
@@ -284,6 +292,7 @@ class Session:
         """Note that the script ends."""
         if os.getpid() != self.owner:
             return
+        self._stepped_by_hand()
         self._notify("ended")
         if self.recorder is not None:
             self._guard(self.recorder.close)
@@ -358,6 +367,21 @@ class Session:
             self.sites[what] = site()
         return self.sites[what]
 
+    def _stepped_by_hand(self) -> None:
+        """Note the step of a loop without an optimizer, before it goes on to the next batch."""
+        if self._hand is not None and self._without_optimizer():
+            with torch.no_grad():
+                moved = self._hand.moved()
+            if moved:
+                self.before_step(self._hand)
+                self.after_step(self._hand)
+
+    def _without_optimizer(self) -> bool:
+        """Whether the script has made no optimizer of torch's."""
+        return not self.optimizers or (
+            self._hand is not None and all(o.optimizer() is self._hand for o in self.optimizers)
+        )
+
     def _restart(self, known: Optimizer) -> None:
         """Note that the script begins with its next training, of other parameters."""
         self.step = self.evaluations = self._next = 0
@@ -365,6 +389,8 @@ class Session:
         if self.recorder is not None:
             self._guard(self.recorder.begin_next)
         self.optimizers = [item for item in self.optimizers if item is known or not item.steps]
+        for loader in self.loaders:
+            loader.trained = loader.evaluated = 0  # by this training
         self.add(self._make_checks)
 
     def _choose(self) -> None:

@@ -186,7 +186,7 @@ def is_model(module: nn.Module) -> bool:
 
 def first_tensor(values: Any, depth: int = 0) -> Tensor | None:
     """Return the first tensor of at least two dimensions in arguments, floating ones first."""
-    found = list(_tensors(values, depth))
+    found = list(tensors_in(values, depth))
     floating = [item for item in found if item.is_floating_point() and item.ndim >= 2]
     others = [item for item in found if item.ndim >= 1]
     return next(iter(floating or others), None)
@@ -223,15 +223,16 @@ def sizes(parameters: Sequence[Tensor]) -> list[int]:
     return [-(-item.numel() // max(1, -(-item.numel() // PER_TENSOR))) for item in parameters]
 
 
-def _tensors(values: Any, depth: int) -> Iterator[Tensor]:
+def tensors_in(values: Any, depth: int = 0) -> Iterator[Tensor]:
+    """Yield the tensors in nested lists, tuples and dictionaries."""
     if isinstance(values, Tensor):
         yield values
     elif depth < 3 and isinstance(values, dict):
         for item in values.values():
-            yield from _tensors(item, depth + 1)
+            yield from tensors_in(item, depth + 1)
     elif depth < 3 and isinstance(values, list | tuple):
         for item in values:
-            yield from _tensors(item, depth + 1)
+            yield from tensors_in(item, depth + 1)
 
 
 def _is_iterable(dataset: Any) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from core.debugger.job_rules import rule_summary
 from tests.training_scripts.debugger.faults import FAULTS, FINE_TUNE, HEAD, HEALTHY, UNTRAINED, fired
+from tests.training_scripts.watch.elsewhere import ELSEWHERE
 from tests.training_scripts.watch.faults import FAULTS as WATCH_FAULTS
 from tests.training_scripts.watch.held_out import HELD_OUT
 from training_scripts.debugger.defaults import default_rules
@@ -38,7 +39,7 @@ def rules_table() -> str:
 def invariants_table() -> str:
     """Return each invariant of a watched script, when it fires, and the seeded faults that it has to find."""
     seeded: dict[str, list[str]] = {}
-    for name, fault in {**WATCH_FAULTS, **HELD_OUT}.items():
+    for name, fault in {**WATCH_FAULTS, **HELD_OUT, **ELSEWHERE}.items():
         seeded.setdefault(fault.rule, []).append(name)
     rows = ["| invariant | fires when | seeded faults that it finds in the tests |", "|---|---|---|"]
     for item in INVARIANTS.values():

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from tests.training_scripts.watch.elsewhere import ELSEWHERE
 from tests.training_scripts.watch.faults import FAULTS
 from tests.training_scripts.watch.harness import SCRIPTS, run
 from tests.training_scripts.watch.held_out import HELD_OUT
@@ -18,9 +19,9 @@ ALONE = {"distributed.py"}
 """Scripts that need processes of their own: tests/core/cli/test_watch.py runs them."""
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *HELD_OUT])
+@pytest.mark.parametrize("name", [*FAULTS, *HELD_OUT, *ELSEWHERE])
 def test_a_fault_is_found_with_its_cause_and_line(name):
-    fault = (FAULTS | HELD_OUT)[name]
+    fault = (FAULTS | HELD_OUT | ELSEWHERE)[name]
     watched = run(fault.script, fault.arguments, fault.changes, until=fault.rule)
     assert not watched.broken
     found = {finding.rule: finding for finding in watched.invariants}

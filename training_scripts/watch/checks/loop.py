@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
+from collections import deque
 from typing import Any
 
 from torch import Tensor
@@ -12,8 +14,8 @@ from ..code_site import Site
 from ..session import Session
 from ..state import Optimizer
 
-TIMES = 3
-"""So often in a row something must be out of order."""
+TIMES, RECENT = 3, 8
+"""So often in a row something must be out of order, or more often than that among so many recent steps."""
 
 
 class GradientOrder(Check):
@@ -26,6 +28,7 @@ class GradientOrder(Check):
         self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[Tensor, Tensor, int]]] = weakref.WeakKeyDictionary()
         self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._judged: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._lately: weakref.WeakKeyDictionary[Optimizer, deque[bool]] = weakref.WeakKeyDictionary()
         self._counts: dict[tuple[str, int], int] = {}
         self._in_step = self._thrown = 0
         self._lines: set[Site] = set()
@@ -124,19 +127,25 @@ class GradientOrder(Check):
         self._lines.clear()
 
     def _cleared(self, known: Optimizer) -> None:
-        if known not in self._kept:
-            self._over("kept", known)
+        recent = self._lately.setdefault(known, deque(maxlen=RECENT))
+        recent.append(known in self._kept)
+        self._kept.discard(known)
+        if not recent[-1]:
             if known.steps:
                 self.looked("GradientsNotCleared")
-        elif self._again("kept", known) >= TIMES:
+            return
+        never = sum(itertools.islice(reversed(recent), TIMES)) == TIMES
+        if never or sum(recent) > TIMES:
             self.found(
                 "GradientsNotCleared",
-                "Gradients are never cleared: each backward adds to those of the steps before.",
-                f"In {TIMES} steps in a row backward began with the gradients that the step before had used.",
+                "Gradients are never cleared: each backward adds to those of the steps before."
+                if never
+                else "Gradients are cleared too seldom: a step uses those of the step before once more.",
+                f"In {sum(recent)} of the last {len(recent)} steps backward began with the gradients that the step "
+                "before had used.",
                 "Call optimizer.zero_grad() in every step, before backward.",
                 self.session.sites.get("backward", known.stepped_at),
             )
-        self._kept.discard(known)
 
     def after_step(self, known: Optimizer) -> None:
         """Remember the gradients that this step has used; the next backward is held against them."""

@@ -32,8 +32,10 @@ class LossInputs(Check):
             self._cross_entropy(loss)
         elif loss.kind == "nll_loss":
             self._nll(loss)
-        elif loss.kind == "binary_cross_entropy_with_logits":
-            self._binary(loss)
+        elif loss.kind in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
+            self._shares(loss)
+            if loss.kind == "binary_cross_entropy_with_logits":
+                self._binary(loss)
 
     def _shapes(self, loss: Loss) -> None:
         ours, theirs = tuple(loss.inputs.shape), tuple(loss.targets.shape)
@@ -80,6 +82,21 @@ class LossInputs(Check):
                 "logarithms of probabilities that add up to 1.",
                 "Apply log_softmax before it, or use cross_entropy on the logits.",
                 loss.site,
+            )
+
+    def _shares(self, loss: Loss) -> None:
+        low, high = (float(value) for value in torch.aminmax(loss.targets.detach()))
+        # Labels somewhat beyond 0 and 1 are a known trick with GANs.
+        if low >= -0.5 and high <= 1.5:
+            self.looked("OutputsUnlikeLabels")
+        elif self._again("shares"):
+            self.found(
+                "OutputsUnlikeLabels",
+                f"The targets of {loss.kind} go from {low:.3g} to {high:.3g} and should be between 0 and 1.",
+                "Of other targets this loss has no least value: it falls for ever.",
+                "Divide masks and pixels by 255, or write labels as 0 and 1.",
+                loss.site,
+                [(self.session.step, high, 1.0)],
             )
 
     def _binary(self, loss: Loss) -> None:

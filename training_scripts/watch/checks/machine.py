@@ -9,6 +9,7 @@ import sys
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,11 +18,11 @@ from torch import Tensor
 from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
-from ..state import Loss, Model, Optimizer, snapshot
+from ..state import Loss, Model, Optimizer, snapshot, tensors_in
 
 FROM, STEPS = 4, 12
 STARVED, LONG_WAIT = 0.7, 0.02
-KEPT = 6
+KEPT, MOST_OUTPUTS = 6, 4
 _LOOK_EVERY_S = 0.5
 _GROWTH, _MEGABYTES = 0.2, 200.0
 
@@ -86,21 +87,25 @@ class Memory(Check):
     def computed(self, loss: Loss) -> None:
         """Mark the graph of a training loss."""
         if loss.trains and self.session.watching:
-            self._mark(loss.value, "loss")
+            self._mark((loss.value,), "loss")
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
         """Mark the graph of the outputs."""
-        if self.session.grad and self.session.watching and isinstance(outputs, Tensor):
-            self._mark(outputs, "outputs")
+        if self.session.grad and self.session.watching:
+            self._mark(itertools.islice(tensors_in(outputs), MOST_OUTPUTS), "outputs")
 
-    def _mark(self, value: Tensor, what: str) -> None:
-        node, step = value.grad_fn, self.session.step
+    def _mark(self, values: Iterable[Tensor], what: str) -> None:
+        """Mark the graphs of some tensors by one mark, which is there as long as any of them is."""
+        step = self.session.step
         # One of each step: where gradients of many batches are added up there would be no room for many steps.
-        if node is not None and not any(at == step and kind == what for at, kind, _ in self._marks):
-            mark = _Mark()
-            held: Any = node.metadata
-            held["sagehound"] = mark
-            self._marks.append((step, what, weakref.ref(mark)))
+        if any(at == step and kind == what for at, kind, _ in self._marks):
+            return
+        mark = _Mark()
+        for value in values:
+            if value.grad_fn is not None:
+                held: Any = value.grad_fn.metadata
+                held["sagehound"] = mark
+        self._marks.append((step, what, weakref.ref(mark)))
 
     def stepped(self) -> None:
         """Count the marks of steps long over that are still there, and look at the memory now and then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,20 +14,71 @@ from ..state import NORMALISATIONS, Model, Optimizer, sizes, snapshot
 
 JUDGED_STEP = 3
 """Step at which every optimizer of a loop has stepped and gradients are where they come to be."""
+RESTING_STEP = 15
+"""Step at which every optimizer has stepped, also one that does so once for several steps of another."""
 DECOUPLED = ("AdamW", "NAdam", "RAdam", "Adafactor", "Muon")
 
 
 class Holding(Check):
     """The optimizer holds what the model trains, each parameter once, and nothing that is frozen or gone."""
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._idle = 0
+
     def before_step(self, known: Optimizer) -> None:
-        """Judge once, in an early step, while gradients are there."""
+        """Judge once, in an early step, while gradients are there; look later whether the model was replaced."""
         session = self.session
-        if known is session.main and known.steps == JUDGED_STEP - 1:
+        if known is not session.main:
+            return
+        if known.steps == JUDGED_STEP - 1:
             self._twice(known)
             self._decay(known)
             for model in session.trained_models() or [m for m in session.models.values() if m.trained]:
                 self._missing(model, known)
+        elif known.steps == RESTING_STEP:
+            self._resting(known)
+        if known.steps >= JUDGED_STEP and session.watching:
+            self._replaced(known)
+
+    def _resting(self, known: Optimizer) -> None:
+        """Find an optimizer that has not stepped once, though what it alone holds gets gradients."""
+        used = {id(item) for other in self.session.optimizers if other.steps for item in other.parameters()}
+        for other in self.session.optimizers:
+            held = [item for item in other.parameters() if item.grad is not None and id(item) not in used]
+            if other.steps or not any(bool(item.grad.any()) for item in held[:3] if item.grad is not None):
+                continue
+            names = self._names([id(item) for item in held])
+            self.found(
+                "ParametersNeverChange",
+                f"The optimizer of {_listed(names)} never steps: they get gradients and stay as they are.",
+                f"After {known.steps} steps of the other optimizer it has not stepped once.",
+                "Call step() of every optimizer.",
+                other.made,
+                tensors=names,
+            )
+
+    def _replaced(self, known: Optimizer) -> None:
+        """Find a model that took the place of the one that the optimizer holds: a copy, or one loaded from a file."""
+        session, model = self.session, self.session.model
+        sample = known.sample()
+        if model is None or session.backward_seq < known.step_seq or any(_has_gradient(item) for item in sample):
+            self._idle = 0
+            return
+        held = session.held()
+        parameters = [(name, item) for name, item in model.inner.named_parameters() if item.grad is not None]
+        names = [name for name, item in parameters if id(item) not in held]
+        self._idle = self._idle + 1 if sample and names and len(names) == len(parameters) else 0
+        if self._idle >= JUDGED_STEP:
+            self.found(
+                "OptimizerMissesParameters",
+                f"The model was replaced by another one, and the optimizer does not hold {_listed(names)}: it trains "
+                "the old one.",
+                f"In {self._idle} steps in a row only parameters had gradients that no optimizer holds.",
+                "Load a state into the model that is there (load_state_dict), or make the optimizer again.",
+                known.made if known.made.file else known.stepped_at,
+                tensors=names,
+            )
 
     def _twice(self, known: Optimizer) -> None:
         owners: dict[int, list[Optimizer]] = {}
@@ -178,7 +230,7 @@ class Motion(Check):
         change.scatter_reduce_(0, owner, (after - self._first).abs(), "amax")
         numbers = torch.stack([moved.sqrt(), size.sqrt(), change], dim=1).cpu().tolist()
         self._before = None
-        known.rates.append(max((float(group["lr"]) for group in known.groups), default=0.0))
+        known.rates.append(max((float(group.get("lr", math.nan)) for group in known.groups), default=0.0))
         self._frozen(known, numbers)
         self._proportion(known, numbers)
         if self.session.step >= 8:
@@ -242,7 +294,7 @@ class Motion(Check):
         if not still:
             self.looked("ParametersNeverChange")
             return
-        rates = {id(item): group["lr"] for group in known.groups for item in group["params"]}
+        rates = {id(item): group.get("lr", math.nan) for group in known.groups for item in group["params"]}
         without_rate = [name for name, item in still if float(rates.get(id(item), 1)) == 0]
         without_gradient = [name for name, item in still if not self._grads.get(id(item))]
         everything = len(still) == len(trained)
@@ -281,7 +333,7 @@ class Motion(Check):
             for item, (step, size, _) in zip(self._parameters, numbers, strict=True)
             if item.requires_grad and item.ndim >= 2 and size > 1e-6 and step > 0
         )
-        if not ratios:
+        if not ratios or math.isnan(known.rates[-1]):
             return
         median = ratios[len(ratios) // 2]
         self._ratios.append((self.session.step, median, known.rates[-1]))
@@ -327,6 +379,10 @@ def _trains_unseen(value: object, held: set[int]) -> bool:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return f"{' and '.join(names[:2]) if not more else ', '.join(names[:2])}{more}"
+
+
+def _has_gradient(item: Tensor) -> bool:
+    return item.grad is not None and bool(item.grad.any())
 
 
 def _any_of(parameters: Sequence[Tensor], ids: set[int]) -> bool:

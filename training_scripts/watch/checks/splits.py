@@ -113,7 +113,10 @@ class Leaks(Check):
         """Remember the inputs of training; after an evaluation, judge what it had."""
         if self._evaluated:
             self._judge()
-        if self.session.watching and len(self._trained) < 50_000:
+        loss, inputs = self.session.loss, self.session.inputs
+        # Where a loss is of some rows alone (nodes of a graph), the others are looked at and not trained on.
+        partly = loss is not None and inputs is not None and loss.targets.ndim == 1 and len(loss.targets) < len(inputs)
+        if self.session.watching and not partly and len(self._trained) < 50_000:
             self._trained.update(self._telling())
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..check_base import Check
 from ..session import Session
-from ..state import Model
+from ..state import Model, snapshot
 
 TIMES = 2
+ASKED, STEPS = 12, 4
+"""A model is asked so often, while another one makes so many steps, before it counts as one that is not trained."""
 
 
 class Modes(Check):
@@ -21,10 +24,13 @@ class Modes(Check):
         self._training: tuple[Model, bool, list[str]] | None = None
         self._bad_training: dict[int, int] = {}
         self._bad_evaluation: dict[int, int] = {}
+        self._asked: dict[int, tuple[int, int, Tensor]] = {}
 
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
         """Note in which mode the model is called, and whether this is an evaluation."""
         module = model.module
+        if not model.trained and model.sensitive and module.training and self.session.step:
+            self._only_asked(model)
         if self.session.grad:
             self._training = (model, module.training, self._flipped(model))
             return
@@ -45,6 +51,29 @@ class Modes(Check):
                 )
         else:
             self.looked("TrainModeWhileEvaluating")
+
+    def _only_asked(self, model: Model) -> None:
+        """Find a model that stays as it is beside the one that is trained, and yet is in train mode."""
+        parameters = list(model.module.parameters())
+        if self.session.grad and any(item.requires_grad for item in parameters):
+            return
+        numbers = snapshot([parameters[at] for at in sorted({0, len(parameters) // 2, len(parameters) - 1})])
+        count, since, before = self._asked.get(id(model), (0, self.session.step, numbers))
+        # An average of the trained model moves with it, and may well be in train mode.
+        if not torch.equal(before, numbers):
+            count, since = 0, self.session.step
+        self._asked[id(model)] = (count + 1, since, numbers)
+        on = [name for name, item in model.sensitive if item.training and getattr(item, "p", 1) > 0]
+        if on and count + 1 >= ASKED and self.session.step >= since + STEPS:
+            self.found(
+                "TrainModeWhileEvaluating",
+                f"{model.name} is not trained and yet in train mode: {_kinds(model, on)} still work as in training.",
+                f"It was asked {count + 1} times without gradients and its parameters stayed as they were; {len(on)} "
+                "of its layers are in train mode.",
+                "Call eval() on a model that only answers, such as a teacher or a frozen backbone.",
+                self.session.sites["forward"],
+                tensors=on,
+            )
 
     def before_backward(self, root: Tensor) -> None:
         """See whether what was called last, which is being trained, was in train mode."""
