@@ -3,7 +3,7 @@
 Each fault of tests/training_scripts/watch/faults.py is put into its script, which runs until the fault is found or the
 script ends: was it found, by how many steps, with its cause and its line; and what was said beside it that is neither
 the fault nor a symptom of it. The same for faults in scripts that were not looked at when the rules were written
-(held_out.py, elsewhere.py). Then more than 100 healthy trainings run as `sagehound watch` would run them, with the rules
+(held_out.py, elsewhere.py). Then over 100 healthy trainings run as `sagehound watch` would run them, with the rules
 on tensors: seeds, batches of one, residual blocks that start at zero, uneven classes, a frozen backbone, other styles.
 """
 
