@@ -188,6 +188,14 @@ class Trial:
         whole = (step for step in reversed(self._ordered) if len(self._steps[step].workers) == self.num_workers)
         return next(whole, -1)
 
+    @property
+    def last_index_token(self) -> str | None:
+        """Return the index file of the last complete step, its last worker's; None while there is no such step."""
+        step = self.last_complete_step
+        if step < 0:
+            return None
+        return f"{self.storage.root}/index/{step // 1000:09d}/{step:012d}_{max(self._steps[step].workers)}.json"
+
     def has_passed_step(self, step: int, mode: Any = ModeKeys.GLOBAL) -> Any:
         """Return whether a step is AVAILABLE, UNAVAILABLE for ever, or NOT_YET_AVAILABLE."""
         steps = self.steps(mode, show_incomplete_steps=True)

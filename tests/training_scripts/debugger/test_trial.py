@@ -141,6 +141,9 @@ BOTH = ("worker_0", "worker_1")
 def test_steps_of_several_workers_are_complete_when_all_have_saved_them(tmp_path):
     trial = workers_trial(tmp_path, {0: BOTH, 2: BOTH[:1], 4: BOTH, 6: BOTH[1:]})
     assert trial.workers() == list(BOTH)
+    assert trial.last_index_token == f"{tmp_path}/index/000000000/000000000004_{BOTH[1]}.json"
+    assert (tmp_path / trial.last_index_token).is_file()
+    assert workers_trial(tmp_path / "none", {}).last_index_token is None
     assert trial.steps() == [0, 2, 4]
     assert trial.steps(show_incomplete_steps=True) == [0, 2, 4, 6]
     states = [trial.has_passed_step(step) for step in (0, 1, 2, 5, 6, 7)]
