@@ -142,7 +142,7 @@ class Recorder:
         if loss.trains:
             self._train.add(loss, mean)
             if self._model is None:
-                self._start(model, loss)
+                self._start(model, inputs, loss)
         elif self._step:
             self._valid.add(loss, mean)
         if self._batched and loss.trains:
@@ -192,7 +192,7 @@ class Recorder:
         for callback in tuple(self._callbacks):
             callback.close()
 
-    def _start(self, model: Model, loss: Loss) -> None:
+    def _start(self, model: Model, inputs: Tensor, loss: Loss) -> None:
         """Begin to save: a model is being trained."""
         self._model = model
         self._output.mkdir(parents=True, exist_ok=True)
@@ -211,7 +211,8 @@ class Recorder:
             self._output / "tensors",
             settings,
             activations=not _compiles(model),
-            predictions=loss.classifies and loss.inputs.ndim == 2,
+            # Where each input has many labels (the words of a text) some classes are never the likeliest.
+            predictions=loss.classifies and loss.inputs.ndim == 2 and len(loss.targets) <= max(inputs.shape[:2]),
         )
         self._profiler = ProfilerCallback(self._output, steps_apart_s=_STEPS_APART_S)
         self._callbacks = [self._profiler, self._hook]
