@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,9 +20,12 @@ from training_scripts.weights import Weights, write_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
 TORCH_BATCH = 32
 BACKBONE_STATE = "backbone.pth"
+_CONVERTED = ("forward.xml", "forward.bin")
+_PREPROCESSING = "preprocessing.json"
 REFUSED = "refused.txt"
 """The file in a store's folder that says that OpenVINO cannot compute its network."""
 
@@ -39,10 +43,9 @@ def extractor_of(
     backbone: str, preprocessing: Preprocessing, weights: Weights, name: str, folder: Path, threads: int
 ) -> Callable[[Sequence[Path]], Iterator[Row]] | None:
     """Return what computes rows of files; None if OpenVINO cannot do this network, which the folder remembers."""
-    saved = folder / "forward.xml"
+    saved = folder / _CONVERTED[0]
     bfloat16 = name == runtime.BFLOAT16
-    network_files = [saved.name, saved.with_suffix(".bin").name]
-    if name != "torch" and is_whole(folder, [*network_files, BACKBONE_STATE]):
+    if name != "torch" and is_whole(folder, [*_CONVERTED, BACKBONE_STATE]):
         forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
         return partial(_rows_in_pairs, preprocessing, forward, threads)
     from training_scripts.network import MeanOfViews, build_backbone
@@ -58,9 +61,27 @@ def extractor_of(
         write_text(folder / REFUSED, "OpenVINO could not compute this network, or not as torch does.\n", flushed=False)
         return None
     runtime.save(model, saved)
-    seal(folder, [*network_files, BACKBONE_STATE])
+    write_text(folder / _PREPROCESSING, json.dumps(preprocessing.to_json(), sort_keys=True), flushed=False)
+    seal(folder, [*_CONVERTED, BACKBONE_STATE, _PREPROCESSING])
     forward = runtime.openvino_forward(saved, threads, bfloat16=bfloat16)
     return partial(_rows_in_pairs, preprocessing, forward, threads)
+
+
+def converted_backbone(
+    stores: Path, backbone: str, preprocessing: Preprocessing, state: Mapping[str, Tensor]
+) -> Path | None:
+    """Return a backbone's network as OpenVINO has it, where features were computed by this very one; else None."""
+    import torch
+
+    wanted = json.dumps(preprocessing.to_json(), sort_keys=True)
+    for folder in stores.glob(f"{backbone}-*"):
+        if not is_whole(folder, [*_CONVERTED, BACKBONE_STATE, _PREPROCESSING]):
+            continue
+        kept = torch.load(folder / BACKBONE_STATE, map_location="cpu", weights_only=True, mmap=True)
+        same = kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in kept)
+        if same and (folder / _PREPROCESSING).read_text(encoding="utf-8") == wanted:
+            return folder / _CONVERTED[0]
+    return None
 
 
 def _rows_in_pairs(

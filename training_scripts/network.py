@@ -40,7 +40,10 @@ class Classifier(nn.Module):
 
         None in place of these where the model cannot say.
         """
-        features = mean_of_views(self.backbone, x)
+        return self.judge_features(mean_of_views(self.backbone, x))
+
+    def judge_features(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what `judge` does, of the backbone's features (N, dim)."""
         logits = self.logits(features)
         if self.strangeness is None:
             return logits, None
@@ -87,8 +90,23 @@ class WithStrangeness(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures as `Classifier` takes them -> (N, classes) or (N, classes + 1 + directions)."""
-        logits, strange = self.network.judge(x)
-        return logits if strange is None else torch.cat([logits.float(), strange], dim=1)
+        return _side_by_side(*self.network.judge(x))
+
+
+class AfterBackbone(nn.Module):
+    """What `WithStrangeness` does behind its backbone."""
+
+    def __init__(self, network: WithStrangeness) -> None:
+        super().__init__()
+        self.network = network.network
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, dim) features -> (N, classes) or (N, classes + 1 + directions)."""
+        return _side_by_side(*self.network.judge_features(features))
+
+
+def _side_by_side(logits: Tensor, strange: Tensor | None) -> Tensor:
+    return logits if strange is None else torch.cat([logits.float(), strange], dim=1)
 
 
 class MeanOfHeads(nn.Module):

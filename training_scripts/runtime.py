@@ -18,7 +18,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -27,7 +27,9 @@ from training_scripts.durable import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
+
+    from training_scripts.network import WithStrangeness
 
 TOLERANCE = 1e-4
 BFLOAT16_TOLERANCE = 1e-2
@@ -107,8 +109,13 @@ def torch_forward(network: nn.Module, preprocessing: Preprocessing) -> Forward:
     return forward
 
 
-def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = False) -> Any | None:
-    """Return `network` as an OpenVINO model of uint8 pictures; None if that fails or it disagrees with torch."""
+def convert(
+    network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = False, backbone: Path | None = None
+) -> Any | None:
+    """Return `network` as an OpenVINO model of uint8 pictures; None if that fails or it disagrees with torch.
+
+    With `backbone`, a saved conversion of the backbone of a `WithStrangeness`, only what comes behind it is converted.
+    """
     import torch
 
     from training_scripts.network import WithPreprocessing
@@ -120,16 +127,40 @@ def convert(network: nn.Module, preprocessing: Preprocessing, bfloat16: bool = F
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # the conversion traces with torch.jit, which torch calls deprecated
             openvino = import_openvino()
-            # Traced as OpenVINO would, but without torch's slow check of the trace: the answers are compared below.
-            traced = torch.jit.trace(whole, torch.from_numpy(probe[:1]), check_trace=False)  # type: ignore[no-untyped-call]
-            model = openvino.convert_model(traced)
-            model.reshape([-1, *shape])
+            if backbone is None:
+                model = _traced(whole, torch.from_numpy(probe[:1]))
+            else:
+                model = _behind(openvino.Core().read_model(backbone), cast("WithStrangeness", network))
             expected = whole(torch.from_numpy(probe)).numpy()
         tolerance = BFLOAT16_TOLERANCE if bfloat16 else TOLERANCE
         return model if agrees(openvino_forward(model, bfloat16=bfloat16)(probe), expected, tolerance) else None
     except Exception as error:  # whatever OpenVINO cannot do, torch can
         print(f"OpenVINO is not used: {' '.join(str(error).split())[:200]}", flush=True)
         return None
+
+
+def _traced(network: nn.Module, example: Tensor) -> Any:
+    """Return a network as an OpenVINO model of any number of inputs that are like the one of `example`."""
+    import torch
+
+    # Traced as OpenVINO would, but without torch's slow check of the trace: the caller compares the answers.
+    traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+    model = import_openvino().convert_model(traced)
+    model.reshape([-1, *example.shape[1:]])
+    return model
+
+
+def _behind(backbone: Any, network: WithStrangeness) -> Any:
+    """Return a converted backbone with what `network` has behind its own, as one model."""
+    import torch
+
+    from training_scripts.network import AfterBackbone
+
+    (features,) = backbone.outputs
+    head = _traced(AfterBackbone(network), torch.zeros(1, features.get_partial_shape()[1].get_length()))
+    for place in head.input(0).get_target_inputs():
+        place.replace_source_output(features.node.input_value(0))
+    return import_openvino().Model(head.get_results(), backbone.get_parameters())
 
 
 def import_openvino() -> Any:

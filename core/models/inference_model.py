@@ -73,16 +73,17 @@ class InferenceModel:
         return nearest(self.known, self.forward(picture[None])[0, len(self.card.classes) + 1 :], count)
 
 
-def open_model(folder: Path, name: str, cache: Path, say: Say) -> InferenceModel:
+def open_model(folder: Path, name: str, cache: Path, say: Say, features: Path) -> InferenceModel:
     """Load the model in `folder` and answer once, so that the first picture finds everything warm.
 
-    `name` is what the model is called in errors; "" takes that of its training job.
+    `name` is what the model is called in errors; "" takes that of its training job. `features` is where frozen features
+    are kept: the backbone that computed them need not be converted again.
 
     Raises:
         ModelError: the folder holds no usable model.
     """
     card = _read_card(folder, name)
-    served = _open(folder, card, cache, say)
+    served = _open(folder, card, cache, say, features)
     try:
         if card.threshold is not None and EXPORTED not in card.card:
             served = replace(served, known=read_known(folder / KNOWN_FILE))
@@ -114,7 +115,7 @@ def _read_card(folder: Path, name: str) -> ModelInfo:
     )
 
 
-def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceModel:
+def _open(folder: Path, card: ModelInfo, cache: Path, say: Say, features: Path) -> InferenceModel:
     if EXPORTED in card.card:
         from core.models.export.read_exported import exported_forward
 
@@ -139,13 +140,19 @@ def _open(folder: Path, card: ModelInfo, cache: Path, say: Say) -> InferenceMode
             return served
         except Exception:  # of another version of OpenVINO: it is converted again
             shutil.rmtree(kept, ignore_errors=True)
-    return _convert(folder, card, kept, say)
+    return _convert(folder, card, kept, say, features)
 
 
-def _convert(folder: Path, card: ModelInfo, kept: Path, say: Say) -> InferenceModel:
+def _convert(folder: Path, card: ModelInfo, kept: Path, say: Say, features: Path) -> InferenceModel:
+    from training_scripts.extraction import converted_backbone
+
     network = _network(folder, card, say)
     say(tr("Making the model fast (once)"))
-    model = runtime.convert(network, card.preprocessing)
+    state = network.network.backbone.state_dict()
+    backbone = converted_backbone(features, card.backbone, card.preprocessing, state)
+    model = None if backbone is None else runtime.convert(network, card.preprocessing, backbone=backbone)
+    if model is None:
+        model = runtime.convert(network, card.preprocessing)
     try:
         kept.mkdir(parents=True, exist_ok=True)
         if model is None:

@@ -115,7 +115,8 @@ class Worker:
             write_frame(self._answers, {"progress": words})
 
         self._model = None
-        self._model = open_model(Path(request["folder"]), request["name"], Path(request["cache"]), say)
+        folder, cache, features = (Path(request[place]) for place in ("folder", "cache", "features"))
+        self._model = open_model(folder, request["name"], cache, say, features)
         card = self._model.card
         return {
             "name": card.name,

@@ -36,6 +36,7 @@ class Predictor:
 
     Args:
         cache: a folder for converted models; may be emptied at any time.
+        features: where frozen features are kept, with the converted networks that computed them.
         log: where the process writes what libraries print.
         command: what to start instead of the usual process.
         patience: how long to wait for it.
@@ -45,11 +46,13 @@ class Predictor:
         self,
         cache: Path,
         *,
+        features: Path | None = None,
         log: Path | None = None,
         command: Sequence[str] | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._cache, self._log, self._command = cache, log, command
+        self._cache, self._features = cache, features or cache / "features"
+        self._log, self._command = log, command
         self._patience = patience or Patience()
         self._turns = Turns()
         self._child: ChildProcess | None = None
@@ -293,7 +296,8 @@ class Predictor:
     def _load(self, folder: Path, name: str, on_progress: OnProgress, cancel: CancelToken) -> LoadedModel:
         began = time.perf_counter()
         on_progress(Progress(0, None, tr("Loading model")))
-        request = {"op": "load", "folder": str(folder), "name": name, "cache": str(self._cache)}
+        places = {"folder": str(folder), "cache": str(self._cache), "features": str(self._features)}
+        request = {"op": "load", "name": name, **places}
 
         def ask() -> tuple[ChildProcess, Header]:
             child = self._running()

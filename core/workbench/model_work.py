@@ -67,7 +67,9 @@ class ModelWork:
 
         if self._predictor is None:
             paths = self._installation.paths
-            self._predictor = Predictor(paths.home / "converted", log=paths.logs / "predictor.log")
+            self._predictor = Predictor(
+                paths.home / "converted", features=paths.features, log=paths.logs / "predictor.log"
+            )
         return self._predictor
 
     def warm_up(self) -> None:

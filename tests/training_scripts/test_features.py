@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.jobs.scraping import notice_in
 from training_scripts import features, inference, runtime, train
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import load_channels
+from training_scripts.extraction import converted_backbone
 from training_scripts.feature_store import FeatureSet, read_channel
 from training_scripts.network import build_backbone, normalise
 from training_scripts.preprocess import pixels
@@ -92,6 +94,10 @@ def test_features_of_views_are_their_mean_here_and_in_the_model(
     expected = next(float(row["probability"]) for row in rows if row["path"] == test.paths[0])
     answer = inference.predict_fn(file.read_bytes(), inference.model_fn(str(job.model)))
     assert answer.values.max() == pytest.approx(expected, abs=1e-4)
+    state, found = backbone.state_dict(), partial(converted_backbone, tmp_path / "store", "efficientnet_lite0")
+    assert (found(preprocessing, state) is not None) == (name == "openvino")
+    assert found(replace(preprocessing, views=6), state) is None
+    assert found(preprocessing, state | {(last := list(state)[-2]): state[last] + 1e-6}) is None
 
 
 def test_only_new_pictures_are_computed(

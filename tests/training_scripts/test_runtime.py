@@ -1,4 +1,4 @@
-"""A network that was opened may be asked by many threads at once."""
+"""Networks that OpenVINO computes: opened by many threads at once, converted once for many models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 
 from training_scripts import runtime
 from training_scripts.backbones import Preprocessing
+from training_scripts.network import Classifier, Strangeness, WithStrangeness
+from training_scripts.unknown import Gauge, Known
 
 
 class Spy:
@@ -37,11 +39,19 @@ class Spy:
         return self._real.infer(inputs)
 
 
+PREPROCESSING = Preprocessing(size=16)
+
+
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny network, converted and saved."""
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-    model = runtime.convert(network, Preprocessing(size=16))
+def network() -> torch.nn.Module:
+    """A tiny backbone of four features."""
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+
+
+@pytest.fixture(scope="module")
+def saved(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It, converted and saved."""
+    model = runtime.convert(network, PREPROCESSING)
     assert model is not None
     file = tmp_path_factory.mktemp("network") / "forward.xml"
     runtime.save(model, file)
@@ -58,3 +68,28 @@ def test_the_first_inference_of_a_process_is_made_where_the_network_is_opened(
     forward = runtime.openvino_forward(saved, 2)
     assert threads == [threading.get_ident()]
     assert forward(np.zeros((3, 16, 16, 3), np.uint8)).shape == (3, 4)
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_a_model_over_a_converted_backbone_answers_as_one_that_is_converted_whole(
+    network: torch.nn.Module, saved: Path, strange: bool
+) -> None:
+    classifier = Classifier(network, torch.nn.Linear(4, 3), temperature=2.0).eval()
+    if strange:
+        random = np.random.default_rng(1)
+        values = [random.normal(size=shape).astype(np.float32) for shape in ((4,), (2, 4), (5, 2))]
+        classifier.strangeness = Strangeness(
+            Known(*values, ("",) * 5), Gauge((0.5, 0.1), (1.0, 2.0), 3.0, 0.95, "valid", 5)
+        )
+    model = WithStrangeness(classifier)
+    whole, behind = runtime.convert(model, PREPROCESSING), runtime.convert(model, PREPROCESSING, backbone=saved)
+    pictures = np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    answers = [runtime.openvino_forward(one)(pictures) for one in (whole, behind)]
+    assert answers[0].shape == (3, 6 if strange else 3)
+    assert np.allclose(*answers, rtol=1e-5, atol=1e-5)
+
+
+def test_another_backbone_s_conversion_is_not_believed(saved: Path) -> None:
+    other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+    model = WithStrangeness(Classifier(other, torch.nn.Linear(4, 3)).eval())
+    assert runtime.convert(model, PREPROCESSING, backbone=saved) is None
