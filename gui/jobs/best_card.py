@@ -17,6 +17,9 @@ from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.card import Card
 from gui.shared.pill import StatusPill
 
+_NUMBER = 12
+"""So many letters a number has at most."""
+
 
 class BestCard(Card):
     """One trial's hyperparameters and metrics.
@@ -146,15 +149,14 @@ class BestCard(Card):
             self._form.removeRow(self._form.rowCount() - 1)
         for at, (name, value) in enumerate(rows):
             if at >= self._form.rowCount():
-                shown_value = ElidedLabel("", "figures")
-                # A number cut in its middle says nothing: a long name gives way first.
-                shown_value.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
-                self._form.addRow(ElidedLabel("", "muted"), shown_value)
+                self._form.addRow(ElidedLabel("", "muted"), ElidedLabel("", "figures"))
             for role, text in ((QFormLayout.ItemRole.LabelRole, name), (QFormLayout.ItemRole.FieldRole, value)):
                 item = self._form.itemAt(at, role)
                 shown = item.widget() if item is not None else None
                 if isinstance(shown, ElidedLabel):
                     shown.setText(text)
+                    if role is QFormLayout.ItemRole.FieldRole:
+                        shown.setSizePolicy(_horizontal(value), QSizePolicy.Policy.Fixed)
 
     def _ordered(self, trial: TrainingJob) -> list[str]:
         first = [name for name in self._searched if name in trial.hyperparameters]
@@ -168,3 +170,9 @@ class BestCard(Card):
     def _tell(self, signal: SignalInstance) -> None:
         if self._trial is not None:
             signal.emit(self._trial.name)
+
+
+def _horizontal(value: str) -> QSizePolicy.Policy:
+    """Return how a value takes its room: a number cut in its middle says nothing, so a long name gives way first."""
+    policies = QSizePolicy.Policy
+    return policies.MinimumExpanding if len(value) <= _NUMBER else policies.Expanding

@@ -284,7 +284,7 @@ class JobDetail(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Make the card of the best trial narrower in a narrow window, in favour of the plot."""
         super().resizeEvent(event)
-        self.best.setFixedWidth(248 if event.size().width() >= 760 else 208)
+        self.best.setFixedWidth(248 if event.size().width() >= 760 else 220)
         self._show_table()
 
     # While visible ---------------------------------------------------------------------------------------------

@@ -112,6 +112,16 @@ def test_a_filter_keeps_the_selection_and_the_widths(tab, engine, feed, qtbot):
     assert detail.table.view.columnWidth(4) == 300
 
 
+def test_a_long_value_makes_the_card_no_wider(tab, engine, feed, qtbot):
+    add_search(engine, "pets", trials=1)
+    detail = start_jobs(tab, feed, qtbot)
+    trial = make_trial("pets", 1, JobStatus.COMPLETED, 0.5)
+    members = '[{"learning_rate": "0.00646642", "batch_size": "14"}]' * 4
+    detail.best.show_trial(replace(trial, hyperparameters={"members": members, "seed": "7"}), "Hyperparameters")
+    needed = detail.best._rows.minimumSizeHint().width()
+    assert needed <= detail.best._area.viewport().width()
+
+
 def test_hovering_a_row_lights_its_curve_up(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=5)
     detail = start_jobs(tab, feed, qtbot)
