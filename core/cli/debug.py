@@ -80,9 +80,8 @@ def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Cons
         "objective": finite_or_none(job.objective) if isinstance(job, TrainingJob) else None,
     }
     if result["objective_before"] is not None and result["objective"] is not None:
-        said += " " + tr("Its objective is {after:.4g}; it was {before:.4g}.").format(
-            after=result["objective"], before=result["objective_before"]
-        )
+        compared = tr("Its objective is {after:.4g}; it was {before:.4g}.")
+        said = "\n".join((said, compared.format(after=result["objective"], before=result["objective_before"])))
     console.result(result, said)
     return 0
 
