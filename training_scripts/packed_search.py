@@ -40,7 +40,7 @@ from training_scripts.job import (
 )
 from training_scripts.metrics import write_whole_lines
 from training_scripts.modes import features_key, over_features
-from training_scripts.packed.features_run import FeaturesRun
+from training_scripts.packed.features_run import compute_features
 from training_scripts.packed.lines import TrialRecord, notice
 from training_scripts.packed.order import CHANNEL, SearchOrder
 from training_scripts.packed.trial import HEAD, RunningTrial, ScriptTrial, TrialFolder, WorkerTrial
@@ -195,7 +195,7 @@ class PackedSearch:
             folder = self._folders.channels.get("features")
             if folder is None:
                 where = self._scratch / f"features-{place}"
-                folder = FeaturesRun(choice, where, self._folders.output, self._stop, self._silence_s).run()
+                folder = compute_features(choice, where, self._folders.output, self._stop, self._silence_s)
             self._features[features_key(choice)] = folder
             self._shared[features_key(choice)] = keep_backbone(folder, self._place / self._order.name / "backbones")
 

@@ -14,7 +14,7 @@ from training_scripts.processes import ProcessIdentity
 
 try:
     import psutil
-except ImportError:  # not in every container: then only what a process says counts
+except ImportError:  # not in every container: then only what a process says counts, and for longer
     psutil = None
 
 SILENCE_S = 180.0
@@ -50,7 +50,8 @@ class Watchdog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._process, self._output, self._clock = process, output, clock
-        self._limits = (silence_s, wordless_s)
+        # Where computing cannot be seen, a long epoch without a word is no standstill.
+        self._limits = (silence_s if psutil is not None else max(silence_s, WORDLESS_S), wordless_s)
         self._every = silence_s / _LOOKS
         self._state = self._written()
         self._computed = self._computing_s()

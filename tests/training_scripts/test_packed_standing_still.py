@@ -14,7 +14,7 @@ import pytest
 from core.jobs.scraping import notice_in
 from training_scripts.job import JobError, StopRequest
 from training_scripts.metrics import METRIC_DEFINITIONS
-from training_scripts.packed.features_run import FeaturesRun
+from training_scripts.packed.features_run import compute_features
 from training_scripts.packed.lines import TrialRecord, read_line
 from training_scripts.packed.order import FILE, SearchOrder
 from training_scripts.packed.trial import RunningTrial, ScriptTrial, TrialFolder
@@ -56,16 +56,15 @@ def script(tmp_path) -> Callable[[int], Path]:
 
 
 def test_features_that_stand_still_are_started_again(script, tmp_path, capfd):
-    run = FeaturesRun({}, tmp_path / "features", tmp_path, StopRequest(), SILENCE_S, script(1))
-    assert run.run() == tmp_path / "features"
+    folder = tmp_path / "features"
+    assert compute_features({}, folder, tmp_path, StopRequest(), SILENCE_S, script(1)) == folder
     notices = [said for line in capfd.readouterr().out.splitlines() if (said := notice_in(line))]
     assert notices == [f"The process that computes the frozen features {AGAIN}"]
 
 
 def test_features_that_stand_still_twice_are_the_reason(script, tmp_path):
-    run = FeaturesRun({}, tmp_path / "features", tmp_path, StopRequest(), SILENCE_S, script(2))
     with pytest.raises(JobError, match="stood still for 0 seconds, for the second time"):
-        run.run()
+        compute_features({}, tmp_path / "features", tmp_path, StopRequest(), SILENCE_S, script(2))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ TRIAL_LINE = "sagehound-trial "
 NOTICE_LINE = "sagehound-notice "
 """Begins a line that holds a sentence which must be known of the job, or of the trial that says it."""
 
+AGAIN = "it was ended and started again."
+"""Ends the notice of what stood still and runs once more."""
+
 RECORD_FILE = "trial.json"
 """The record's file in a trial's folder."""
 

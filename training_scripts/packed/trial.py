@@ -21,12 +21,12 @@ from training_scripts.artifact import check, is_head_alone, package
 from training_scripts.durable import write_text
 from training_scripts.job import SYNCED, JobError, SharedBackbone, hyperparameter_arguments
 from training_scripts.outside import UNUSABLE, read_json
-from training_scripts.packed.lines import RECORD_FILE, TrialRecord, notice, said_by
-from training_scripts.packed.tail import Tail
+from training_scripts.packed.lines import AGAIN, RECORD_FILE, TrialRecord, notice, said_by
 from training_scripts.processes import NO_PROCESS, ProcessIdentity, identify
 from training_scripts.stopping import Limits, StopTable
 from training_scripts.strategies.course import COMPLETED, FAILED, STOPPED
 from training_scripts.strategies.objective_curve import ObjectiveCurve
+from training_scripts.tail import Tail
 from training_scripts.trial_worker import TrialRequest, TrialWorker
 from training_scripts.watchdog import SILENCE_S, Watchdog
 
@@ -252,7 +252,7 @@ class RunningTrial:
         print(self.record.to_line(), flush=True)
 
     def _start_again(self) -> None:
-        said = notice(f"The process of {self.record.name} {self._finding}; it was ended and started again.")
+        said = notice(f"The process of {self.record.name} {self._finding}; {AGAIN}")
         print(said, said_by(self.record.number, said), sep="\n", flush=True)
         self._again = True
         self._start_process()

@@ -20,26 +20,24 @@ FEATURES_PROGRAM = "features.py"
 SEARCH_PROGRAM = "packed_search.py"
 _REQUIREMENTS = "requirements.txt"
 
-# Guarded: processes that decode, or do trials, import them again.
 _TRAIN = """\
 import sys
 
-from training_scripts.train import main
+from training_scripts.watched_script import run_job
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(run_job("train.py", sys.argv[1:]))
 """
 # What a job writes to its checkpoint folder arrives in S3 as plain files, which is what a channel is made of.
 _FEATURES = """\
 import os
 import sys
 
-from training_scripts.features import main
+from training_scripts.watched_script import run_job
 
-if __name__ == "__main__":
-    folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
-    sys.exit(main([*sys.argv[1:], "--output", folder]))
+folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
+sys.exit(run_job("features.py", [*sys.argv[1:], "--output", folder]))
 """
+# Guarded: processes that do trials import it again.
 _SEARCH = """\
 import sys
 from pathlib import Path

@@ -54,3 +54,20 @@ def test_reasons(log, raw, says, store):
     found = follower.reason({"FailureReason": raw})
     assert found.startswith(says) if log else says in found
     assert len(found) <= 1024
+
+
+@pytest.mark.parametrize("again", ["sagehound-notice The training stood still; it was ended and started again.", ""])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_epochs_that_come_again_replace_those_before(again, at_once, store):
+    from core.store.rows import new_record
+
+    store.add_job(new_record(SPEC, "sagemaker"), SPEC)
+    lines = [f"epoch={epoch}/4 loss: {epoch}.0" for epoch in (1, 2, 3)]
+    lines += [*filter(None, [again]), *(f"epoch={epoch}/4 loss: {epoch}.5" for epoch in (2, 3, 4))]
+    source = Lines([])
+    follower = Follower(SPEC, store, source)
+    for part in [lines] if at_once else [[line] for line in lines]:
+        source.lines = [(1.0, line) for line in part]
+        follower.read()
+    assert [event.value for event in store.metrics("one")] == [1.0, 2.5, 3.5, 4.5]
+    assert len(store.job("one").notices) == bool(again)
