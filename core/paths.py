@@ -137,7 +137,11 @@ def make_outside(folder: Path) -> None:
         OSError: it cannot be made.
     """
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        there = next((part for part in (folder, *folder.parents) if part.exists()), folder)
+        raise OSError(error.errno, tr("{path} is there and is no folder").format(path=there), str(there)) from error
     for part in missing:
         _give(part)
 

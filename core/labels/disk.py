@@ -250,7 +250,7 @@ def _load(target: Path) -> _Plan | None:
         data: dict[str, Any] = read_json(target / PLAN)
         files = tuple((str(source), str(place), str(sha256)) for source, place, sha256 in data["files"])
         return _Plan(Path(data["root"]), bool(data["move"]), files, int(data["left"]), bool(data["finished"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except UNUSABLE as error:
         what = tr("The plan {target} cannot be read.").format(target=target / PLAN)

@@ -129,3 +129,13 @@ def test_a_database_that_may_not_be_opened_is_a_sentence_without_numbers(
     assert "cannot be opened. Is a directory (" in said
     assert "Errno" not in said
     assert reason_of(ValueError("it is too long")) == "it is too long"
+
+
+@pytest.mark.parametrize("inside", ["", "new/folder"])
+def test_a_file_in_the_way_of_a_folder_is_named(inside: str, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_text("mine")
+    with pytest.raises(OSError, match="is there and is no folder") as told:
+        paths.make_outside(there / inside)
+    assert told.value.strerror == f"{there} is there and is no folder"
+    assert there.read_text() == "mine"
