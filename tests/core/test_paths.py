@@ -13,7 +13,7 @@ import pytest
 from core.cli.doctor import FAIL, check_home
 from core.cli.main import run
 from core.errors import StoreError, reason_of
-from core.paths import ROOT, AppPaths
+from core.paths import ROOT, AppPaths, make_outside
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
 
@@ -136,6 +136,6 @@ def test_a_file_in_the_way_of_a_folder_is_named(inside: str, tmp_path: Path) -> 
     there = tmp_path / "there"
     there.write_text("mine")
     with pytest.raises(OSError, match="is there and is no folder") as told:
-        paths.make_outside(there / inside)
+        make_outside(there / inside)
     assert told.value.strerror == f"{there} is there and is no folder"
     assert there.read_text() == "mine"
