@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core.engine import Engine
+from core.errors import JobNotFound, UserFacingError
 from core.paths import AppPaths
 from core.settings import SettingsFile
 
@@ -83,6 +86,32 @@ class Installation:
         """Use the connection in use the next time too, where no other is named: it has worked."""
         if self._connection is not None:
             self._connection.remember(self.settings)
+
+    @contextmanager
+    def found_again(self, job: str) -> Iterator[None]:
+        """Remember the connection in use before a job is created with it, which must be followed although we end.
+
+        Where no job comes of it, the connection before is the one to use again: this one may not work.
+        """
+        from core.cloud.account import Connection
+
+        if self._connection is None:
+            yield
+            return
+        before = Connection.recall(self.settings)
+        self.remember_connection()
+        try:
+            yield
+        except Exception:
+            with suppress(UserFacingError):
+                self._forget_connection_without(job, before)
+            raise
+
+    def _forget_connection_without(self, job: str, before: Connection) -> None:
+        try:
+            self.store.job(job)  # it is there, or may be
+        except JobNotFound:
+            before.remember(self.settings)
 
     def use_local(self) -> None:
         """Start jobs on this machine; those on a cloud are followed where a connection is known."""

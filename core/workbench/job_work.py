@@ -81,15 +81,14 @@ class JobWork:
         size = manifest.measure() if self._installation.engine.capabilities.costs_money else 0
         if cancel is not None and cancel.cancelled:
             raise Cancelled
-        self._installation.engine.start(
-            spec.with_training(
-                channels=channels,
-                dataset_version=manifest.version,
-                dataset_path=str(manifest.root),
-                dataset_bytes=size,
-            )
+        staged = spec.with_training(
+            channels=channels,
+            dataset_version=manifest.version,
+            dataset_path=str(manifest.root),
+            dataset_bytes=size,
         )
-        self._installation.remember_connection()
+        with self._installation.found_again(spec.name):
+            self._installation.engine.start(staged)
         if title and title != spec.name:
             with suppress(UserFacingError):  # the job runs, whatever it is called
                 self.rename(spec.name, title)

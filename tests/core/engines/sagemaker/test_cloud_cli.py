@@ -16,7 +16,7 @@ from core.engines.sagemaker.connection.connect import trust_policy
 from core.engines.sagemaker.engine import SageMakerEngine
 from core.engines.sagemaker.timing import Timing
 from core.paths import ROOT
-from tests.cloud.faults import LOST_CONNECTION, SLOW, quota_zero
+from tests.cloud.faults import LOST_CONNECTION, SLOW, access_denied, quota_zero
 
 
 @pytest.fixture
@@ -186,3 +186,26 @@ def test_a_quota_of_zero_is_one_plain_sentence(account, sagehound, pictures, clo
     assert "“ml.m5.xlarge for training job usage” is 0" in said
     assert "Traceback" not in said
     assert sagehound("jobs")[0] == []
+
+
+def test_a_job_is_found_again_though_its_command_was_killed_when_aws_had_answered(
+    account, sagehound, pictures, cloud, monkeypatch
+):
+    """In a new home: nothing but the options of the command has named the connection."""
+    from core.engines.sagemaker.jobs import job_creator
+
+    start = ("train", pictures, "--engine", "sagemaker", "--bucket", account, "--role", "Cli", "--no-debugger")
+    cloud.faults.add("CreateTrainingJob", access_denied("sagemaker:CreateTrainingJob"))
+    sagehound(*start, "--name", "refused", status=1)
+    assert sagehound("preflight", status=1)[1], "a connection that has not worked is not remembered"
+    real = job_creator.create
+
+    def killed(*asked):
+        real(*asked)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job_creator, "create", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sagehound(*start, "--name", "paid")
+    assert [job["name"] for job in sagehound("jobs")[0]] == ["paid"]
