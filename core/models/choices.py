@@ -24,8 +24,8 @@ _COMMON = (Objective("Average loss"), Objective("valid:accuracy", True))
 class ModelChoice:
     """A finished training job whose model can be loaded.
 
-    `tuning_job` is set for a trial; `best` marks the best trial of its tuning job. `objective_metric` names what
-    `objective` is, where that is known.
+    `title` is what the user calls it. `tuning_job` is set for a trial; `best` marks the best trial of its tuning
+    job. `objective_metric` names what `objective` is, where that is known.
     """
 
     job: str
@@ -144,7 +144,7 @@ def _trial_choice(job: TuningJob, trial: TrainingJob) -> ModelChoice:
     best = trial.name == job.best_trial
     return ModelChoice(
         trial.name,
-        tr("Best trial of {name}").format(name=job.name) if best else trial.name,
+        _title(job, trial),
         trial.created,
         job.name,
         best,
@@ -156,10 +156,18 @@ def _trial_choice(job: TuningJob, trial: TrainingJob) -> ModelChoice:
     )
 
 
+def _title(job: TuningJob, trial: TrainingJob) -> str:
+    """Return what the user calls a trial: by the name of its search, and its number there."""
+    number = trial.name.removeprefix(f"{job.name}-").partition("-")[0]
+    if trial.title or not number.isdigit():
+        return trial.shown_name
+    return tr("{search}, trial {number}").format(search=job.shown_name, number=int(number))
+
+
 def _single_choice(job: TrainingJob) -> ModelChoice:
     return ModelChoice(
         job.name,
-        job.name,
+        job.shown_name,
         job.created,
         objective=job.objective,
         backbone=job.hyperparameters.get("backbone", ""),

@@ -139,7 +139,7 @@ class CompareDialog(QDialog):
         for box in (self.first, self.second):
             box.blockSignals(True)
             for choice in choices:
-                box.addItem(choice.title, choice.job)
+                box.addItem(f"★ {choice.title}" if choice.best else choice.title, choice.job)
                 box.setItemData(box.count() - 1, choice.job, Qt.ItemDataRole.ToolTipRole)
         names = [choice.job for choice in choices]
         at = names.index(first) if first in names else 0

@@ -70,7 +70,7 @@ class ModelChooser(QComboBox):
             self.clear()
             if best is not None:
                 title = tr("Best on {folder}: {job}") if elsewhere else tr("Best: {job}")
-                self.addItem(title.format(folder=elsewhere, job=best.job) + _share(best), BEST)
+                self.addItem(title.format(folder=elsewhere, job=best.title) + _share(best), BEST)
                 self._describe(0, best)
             for choice in models:
                 self.addItem(_title(choice), ModelAddress.job(choice.job))
@@ -138,4 +138,4 @@ def _title(choice: ModelChoice) -> str:
     if not figure and choice.objective is not None:
         figure = f"  ·  {number(choice.objective)}"
     star = "★ " if choice.best else ""
-    return f"{star}{choice.job}{figure}"
+    return f"{star}{choice.title}{figure}"

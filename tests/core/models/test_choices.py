@@ -127,6 +127,14 @@ def test_without_a_tuning_job_it_is_the_latest_training_job_with_a_model(status)
     assert best.job == "x"
 
 
+def test_models_are_called_what_the_user_calls_their_jobs():
+    trial = training("my-birds-001-fe34971a", tuning_job="my-birds")
+    renamed = training("my-birds-002-00000000", tuning_job="my-birds", title="The wide one")
+    search = dataclasses.replace(tuning("my-birds", trial.name), title="My birds / v1")
+    engine = Jobs(training("a-b", title="A b!"), search, trials=[trial, renamed])
+    assert [choice.title for choice in available_models(engine)] == ["A b!", "My birds / v1, trial 1", "The wide one"]
+
+
 def test_no_model_is_none():
     assert best_model(Jobs()) is None
     assert best_model(Jobs(training("stopped", JobStatus.STOPPED, None))) is None
