@@ -62,6 +62,8 @@ def main() -> int:
             failed, status = run_once(options.paths)
             failures.update(failed)
             print(f"run {number}: {len(failed)} failed, status {status}, {time.monotonic() - start:.0f} s", flush=True)
+            for test in failed:  # a run may take long: what failed is said at once
+                print(f"  {test}", flush=True)
     for test, times in failures.most_common():
         print(f"{times} of {options.runs}  {test}")
     print(f"{options.runs} runs, {options.load} busy processes beside them, {len(failures)} tests ever failed")
