@@ -131,6 +131,18 @@ def end_at_once(process: ProcessIdentity) -> None:
             os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def end_with_descendants(process: ProcessIdentity) -> None:
+    """Kill a process and all that it has started, also what has a session of its own, as torchrun's workers have."""
+    started = []
+    if psutil is not None and process.is_alive:
+        with contextlib.suppress(psutil.Error):
+            started = psutil.Process(process.pid).children(recursive=True)
+    end_at_once(process)
+    for other in started:
+        with contextlib.suppress(psutil.Error):
+            other.kill()
+
+
 def in_words(seconds: float) -> str:
     """Return a length of time, for sentences."""
     return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

@@ -23,9 +23,10 @@ from training_scripts.metrics import write_whole_lines
 from training_scripts.packed.lines import AGAIN, notice
 from training_scripts.processes import NO_PROCESS, identify
 from training_scripts.tail import Tail
-from training_scripts.watchdog import SILENCE_S, WORDLESS_S, Watchdog
+from training_scripts.watchdog import SILENCE_S, WORDLESS_S, Watchdog, end_with_descendants
 
 _TICK_S = 0.05
+_ENDS_WITHIN_S = 30.0
 _SCRIPTS = {"train.py": ("The training", math.inf), "features.py": ("The computing of the frozen features", WORDLESS_S)}
 """What a script does, and how long it may compute without a word."""
 
@@ -81,14 +82,9 @@ class WatchedScript:
         self._log.write_bytes(b"")
         tail = Tail(self._log)
         with self._log.open("ab") as output:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # what it starts can be ended with it
-            )
-        watchdog = Watchdog(identify(process.pid) or NO_PROCESS, self._limits[0], self._log, self._limits[1])
+            process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        identity = identify(process.pid) or NO_PROCESS
+        watchdog = Watchdog(identity, self._limits[0], self._log, self._limits[1])
         asked = False
         try:
             while (code := process.poll()) is None:
@@ -101,7 +97,10 @@ class WatchedScript:
                     return -1, finding
         finally:
             if process.poll() is None:
-                _end(process)
+                end_with_descendants(identity)
+                process.kill()
+                with suppress(subprocess.TimeoutExpired):  # what hangs in the system itself does not end at all
+                    process.wait(_ENDS_WITHIN_S)
             _pass_on(tail.new_lines(ended=True))
         return code, ""
 
@@ -123,15 +122,6 @@ def run_job(
             return WatchedScript(what, command, Path(folder) / "log", stop, silence_s, wordless_s, tries).run()
     except BaseException as error:
         return report_failure(error, folders)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started."""
-    with suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
 
 
 def _pass_on(lines: list[str]) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Stops itself and its helper as often as the file `stops` says; the helper would write into the log for ever.
+# Stops itself as often as the file `stops` says. Its helper has a session of its own, as torchrun's workers have.
 SCRIPT = """
 import os, pathlib, signal, subprocess, sys
 stops = pathlib.Path(__file__).with_name("stops")
@@ -25,7 +25,7 @@ left = int(stops.read_text())
 print("began", flush=True)
 if left:
     stops.write_text(str(left - 1))
-    helper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    helper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
     pathlib.Path(__file__).with_name("helper").write_text(str(helper.pid))
     os.kill(os.getpid(), signal.SIGSTOP)
 print("ended", end="")
