@@ -95,7 +95,7 @@ class Installation:
         """
         from core.cloud.account import Connection
 
-        if self._connection is None:
+        if self._connection is None or not self.engine.capabilities.costs_money:
             yield
             return
         before = Connection.recall(self.settings)
