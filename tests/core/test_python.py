@@ -90,7 +90,7 @@ def test_every_process_that_is_started_gets_that_environment():
         "core/cli/watch.py": 1,  # the user's own command
         "training_scripts/watch/watched_loop.py": 1,  # the command line in the user's own name
         "training_scripts/callbacks.py": 1,  # inside a job, whose environment is made already
-        "training_scripts/packed/features_run.py": 1,  # the same
+        "training_scripts/watched_script.py": 1,  # the same
     }
     starts = re.compile(r"subprocess\.(?:Popen|run|check_output|call)\(")
     without = dict[str, int]()
