@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.features.blas import one_thread
 from core.features.neighbours import kmeans, nearest
 from core.progress import CancelToken
 
@@ -79,6 +80,7 @@ def of_a_kind(cosines: NDArray[np.float32], most: int = 500) -> int:
 
 def principal(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
     """Return the first principal components (N, dimensions) of rows, by a randomised projection (Halko 2011)."""
+    one_thread()
     dimensions = max(1, min(dimensions, *features.shape))
     centred = features - features.mean(axis=0)
     random = np.random.default_rng(0)

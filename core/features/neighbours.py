@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.features.blas import one_thread
 from core.progress import CancelToken
+from training_scripts.data import cores, in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+    Block = tuple[NDArray[np.int64], NDArray[np.int64] | None]
 
 _EXACT = 20_000
 """Up to so many pictures every pair is compared; of more, only pairs in the same or nearby clusters."""
 
-_BLOCK = 1024
+_BLOCK, _THREADS = 512, 8
+"""Rows that one thread compares at a time, and how many threads at most: each holds as many rows of cosines."""
+
 _PROBED = 8
 
 
@@ -39,8 +47,9 @@ def nearest(features: NDArray[np.float32], count: int, cancel: CancelToken | Non
         return Neighbours(np.zeros((total, 0), np.int64), np.zeros((total, 0), np.float32))
     cancel = cancel or CancelToken()
     index, cosine = np.empty((total, count), np.int64), np.empty((total, count), np.float32)
-    for rows, others in _candidates(features, cancel):
-        cancel.raise_if_cancelled()
+
+    def find(block: Block) -> None:
+        rows, others = block
         similar = features[rows] @ (features[others] if others is not None else features).T
         positions = rows if others is None else np.searchsorted(others, rows)
         similar[np.arange(len(rows)), positions] = -2.0
@@ -51,10 +60,15 @@ def nearest(features: NDArray[np.float32], count: int, cancel: CancelToken | Non
         found = np.take_along_axis(found, order, axis=1)
         index[rows] = found if others is None else others[found]
         cosine[rows] = values
+
+    one_thread()
+    threads = min(cores(), _THREADS)
+    for _ in in_threads(find, _candidates(features, cancel), threads, 2 * threads):
+        cancel.raise_if_cancelled()
     return Neighbours(index, cosine)
 
 
-def _candidates(features: NDArray[np.float32], cancel: CancelToken):  # type: ignore[no-untyped-def]
+def _candidates(features: NDArray[np.float32], cancel: CancelToken) -> Iterator[Block]:
     """Yield rows and those they are compared with (None: all)."""
     total = len(features)
     if total <= _EXACT:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.features.blas import one_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ class Space:
 
 def space_of(features: NDArray[np.float32], directions: int = DIRECTIONS) -> Space:
     """Return the space of features (N, dim); the same features give the same space."""
+    one_thread()
     count, dim = features.shape
     step = max(1, count // _SAMPLE)
     sample = features[::step]
