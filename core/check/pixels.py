@@ -124,10 +124,18 @@ def _little(file: Path) -> Little | None:
     scale = max(float(np.abs(parts).max()), 1e-6) / 127
     fold = _SQUARE // EDGE
     small = square.reshape(EDGE, fold, EDGE, fold).mean(axis=(1, 3))
-    low, high = np.percentile(pixels, (5, 95))
+    low, high, deviation = _spread(np.array(grey.histogram()))
     fields = np.round(parts / scale).astype(np.int8), scale, small.astype(np.uint8)
     colour, saturation = chroma.mean(axis=(0, 1)).tolist(), float(np.hypot(chroma[..., 0], chroma[..., 1]).mean())
-    return Little(*fields, sharpness, float(high), float(low), float(pixels.std()), tuple(colour), saturation)
+    return Little(*fields, sharpness, high, low, deviation, tuple(colour), saturation)
+
+
+def _spread(counts: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Return what 5 % and 95 % of the pixels stay under and their deviation, from how many have each brightness."""
+    up_to, values = np.cumsum(counts), np.arange(len(counts))
+    low, high = np.searchsorted(up_to, (0.05 * up_to[-1], 0.95 * up_to[-1])).tolist()
+    mean = counts @ values / up_to[-1]
+    return float(low), float(high), float(np.sqrt(counts @ np.square(values - mean) / up_to[-1]))
 
 
 def _windows() -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.features.neighbours import Neighbours
 from core.features.space import Space
-from core.labels.head import fit
+from core.labels.head import Head, fit
 from core.progress import CancelToken
 
 if TYPE_CHECKING:
@@ -69,12 +69,13 @@ def label_suspects(
         return []
     fold = _folds(labels, classes, np.random.default_rng(seed))
     everyone = np.ones(count, bool)
-    first = _guesses(space, labels, classes, near, fold, everyone, trained, cancel)
+    heads: dict[int, Head] = {}
+    first = _guesses(space, labels, classes, near, fold, everyone, trained, cancel, heads)
     share, wrong = _share_of_wrong(first, labels)
     keep = wrong <= 0.5
     if (np.bincount(labels[keep], minlength=classes) < np.minimum(sizes, 2)).any():
         keep = everyone  # a class would vanish
-    guesses = _guesses(space, labels, classes, near, fold, keep, trained, cancel)
+    guesses = _guesses(space, labels, classes, near, fold, keep, trained, cancel, heads)
     others = guesses.copy()
     others[rows, labels] = -np.inf
     margin = others.max(axis=1) - guesses[rows, labels]
@@ -107,8 +108,12 @@ def _guesses(
     keep: NDArray[np.bool_],
     trained: NDArray[np.float64] | None,
     cancel: CancelToken,
+    heads: dict[int, Head],
 ) -> NDArray[np.float64]:
-    """Return the logarithm of what the classes of the pictures are (N, classes), learned from other pictures only."""
+    """Return the logarithm of what the classes of the pictures are (N, classes), learned from other pictures only.
+
+    `heads` are those of the folds: of the last pass, from where there is little to go, and then of this one.
+    """
     said = np.empty((len(labels), classes), np.float64)
     for part in range(_FOLDS):
         cancel.raise_if_cancelled()
@@ -117,8 +122,8 @@ def _guesses(
         if not held.any() or not learned.any():
             said[held] = 1.0 / classes
             continue
-        head = fit(space.values[learned], labels[learned], classes)
-        said[held] = head.probabilities(space.values[held])
+        heads[part] = fit(space.values[learned], labels[learned], classes, heads.get(part))
+        said[held] = heads[part].probabilities(space.values[held])
     if trained is not None:
         said = np.where(np.isnan(trained), said, trained)
     votes = np.full((len(labels), classes), _SMOOTHING)

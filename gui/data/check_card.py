@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
@@ -22,6 +23,7 @@ from gui.shared.feedback import InlineError, ProgressRow
 if TYPE_CHECKING:
     from core.check.findings import Finding
     from core.dataset.records import Scan
+    from core.models.choices import ModelChoice
 
 TRAIT_OF = {
     "near_duplicate": "duplicate",
@@ -31,6 +33,9 @@ TRAIT_OF = {
     "group": "group",
 }
 """By kind of finding, the filter that shows its pictures."""
+
+_BEST, _NONE = "", "none"
+"""What stands for a job: the best that learned from these pictures, and no model, as on the command line."""
 
 _REMEDIES = {"label": tr("Relabel"), "exclude": tr("Leave out"), "split": tr("Keep together")}
 
@@ -61,11 +66,17 @@ class CheckCard(Card):
         self.said = label("", "muted", wrap=True)
         self.progress, self.error = ProgressRow(), InlineError()
         self.progress.cancelled.connect(self.cancel)
+        self.model = QComboBox()
+        self.model.setAccessibleName(tr("Model that the check asks"))
+        self.model.setToolTip(tr("The check asks this model what it takes the pictures for that it did not learn from"))
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._show_models(())
         self._rows = QVBoxLayout()
         self.add(self.said)
         self.body.addLayout(self._rows)
         self.add(self.progress)
         self.add(self.error)
+        self.add(self.model)
         self.body.addLayout(row(None, self.start))
         self.open(None)
 
@@ -73,10 +84,18 @@ class CheckCard(Card):
         """Offer to check this dataset."""
         self.cancel()
         self._scan = scan
+        self._show_models(())
+        if self.isVisible():
+            self._ask_models()
         self._clear()
         self.said.setText(tr("Copies, labels that look wrong, odd and poor pictures, torn groups."))
         self.error.clear()
         self.start.setEnabled(scan is not None)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Offer the models of now: one may have been trained meanwhile."""
+        super().showEvent(event)
+        self._ask_models()
 
     def cancel(self) -> None:
         """Check no more."""
@@ -124,13 +143,35 @@ class CheckCard(Card):
         self._shown.clear()
         self.said.show()
 
-    def _on_start(self) -> None:
+    def _ask_models(self) -> None:
         scan, workbench = self._scan, self._workbench
+        if scan is None:
+            return
+
+        def show(found: Sequence[ModelChoice]) -> None:
+            if scan is self._scan:
+                self._show_models(found)
+
+        self._bridge.run(lambda on_progress, cancel: workbench.models.trained_on(scan), show)
+
+    def _show_models(self, found: Sequence[ModelChoice]) -> None:
+        """Offer these models; what was chosen stays so. Without any there is no choice, and none is shown."""
+        chosen = self.model.currentData()
+        self.model.clear()
+        self.model.addItem(tr("Ask the best model"), _BEST)
+        for choice in found:
+            self.model.addItem(choice.title, choice.job)
+        self.model.addItem(tr("Ask no model"), _NONE)
+        self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        self.model.setVisible(bool(found))
+
+    def _on_start(self) -> None:
+        scan, workbench, job = self._scan, self._workbench, self.model.currentData()
         if scan is None or self._running is not None:
             return
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[list[Finding], str]:
-            trained = workbench.models.answers_for_check(scan)
+            trained = None if job == _NONE else workbench.models.answers_for_check(scan, job)
             said = trained.sentence([picture.sha256 for picture in scan.pictures]) if trained is not None else ""
             return workbench.data.check(scan, on_progress, cancel, trained), said
 

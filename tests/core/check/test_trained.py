@@ -79,7 +79,9 @@ def test_the_best_job_on_the_folder_is_used_and_only_for_what_it_did_not_learn_f
         assert found.answers.keys() == held_out
         assert found == workbench.models.answers_for_check(scan, "flowers-1")
         assert f"answers on the {len(held_out)} pictures" in found.sentence([one.sha256 for one in scan.pictures])
+        assert [choice.job for choice in workbench.models.trained_on(scan)] == ["flowers-1"]
         other = workbench.data.scan(make_dataset({"cat": 3, "dog": 3}, "other", 90))
+        assert workbench.models.trained_on(other) == []
         assert workbench.models.answers_for_check(other) is None, "it was trained on another folder"
         (JobFolder(workbench.paths.jobs / "flowers-1").output_data / "evaluation.json").unlink()
         assert workbench.models.answers_for_check(scan) is None

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, 
 from core.check.findings import Finding, FindingKind, Remedy
 from core.errors import StoreError
 from core.features.dataset_features import PictureFeatures
+from core.models.choices import ModelChoice
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import WriteDialog
@@ -374,6 +375,23 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     assert workbench.data.labelling(tab.dataset.scan).events()[-1].source == "check: near_duplicate"
     do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 2
+
+
+def test_the_model_that_a_check_asks_is_chosen_where_there_are_models(tab, qtbot, workbench, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workbench.data, "check", lambda *_: [])
+    monkeypatch.setattr(workbench.models, "answers_for_check", lambda scan, job: asked.append(job))
+    assert tab.check.model.isHidden(), "no model has learned from this folder"
+    choices = [ModelChoice("flowers-2", "flowers-2", 2.0), ModelChoice("flowers-1", "flowers-1", 1.0)]
+    monkeypatch.setattr(workbench.models, "trained_on", lambda scan: choices)
+    tab.check.hide()
+    tab.check.show()
+    qtbot.waitUntil(lambda: not tab.check.model.isHidden())
+    for at in range(4):
+        tab.check.model.setCurrentIndex(at)
+        with qtbot.waitSignal(tab.check.found):
+            qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
+    assert asked == ["", "flowers-2", "flowers-1"], "the last choice is to ask none"
 
 
 def test_a_renamed_folder_offers_its_labels_and_takes_them_over(tab, qtbot, dataset_folder):
