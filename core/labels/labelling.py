@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import unicodedata
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from core.dataset.records import SPLITS, Picture, Scan
 from core.errors import DatasetError
+from core.formats.records import split_of
+from core.formats.unlabelled import FOLDERS as UNLABELLED_FOLDERS
 from core.labels.events import PERSON, Kind, LabelEvent
 from core.labels.history import HistoryEntry, history, summary
 from core.labels.label_state import Fold, LabelState, by_content
@@ -305,8 +308,8 @@ class Labelling:
         """Return the class that a name means: one of those known, whatever its case, or else a new one."""
         if name in known:
             return name
-        cleaned = check_class_name(name)
-        return next((other for other in known if other.casefold() == cleaned.casefold()), cleaned)
+        plain = unicodedata.normalize("NFC", name).strip().casefold()
+        return next((other for other in known if other.casefold() == plain), "") or check_class_name(name)
 
     def _pictures(self, paths: Iterable[str]) -> list[Picture]:
         """Return the pictures at these paths, relative to the dataset or absolute.
@@ -324,6 +327,9 @@ class Labelling:
                 )
             found.append(picture)
         return found
+
+
+_WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 
 
 def check_class_name(name: str) -> str:
@@ -345,7 +351,20 @@ def check_class_name(name: str) -> str:
             repr=" ".join(map(repr, wrong)) or tr("a dot at its end")
         )
         raise DatasetError(tr("{name!r} is not a name for a class.").format(name=name), why, tr("Choose another name."))
+    if why := _means_otherwise(cleaned):
+        raise DatasetError(tr("{name!r} is not a name for a class.").format(name=name), why, tr("Choose another name."))
     return cleaned
+
+
+def _means_otherwise(name: str) -> str:
+    """Return what a folder of this name would be taken for in place of a class; "" where it is a class."""
+    if _WINDOWS_DEVICE.fullmatch(name.partition(".")[0].rstrip()):
+        return tr("On Windows it is the name of a device, and no folder can be called so.")
+    if name.casefold() in UNLABELLED_FOLDERS:
+        return tr("A folder called so holds pictures without a class.")
+    if split_of(name):
+        return tr("A folder called so is read as a split.")
+    return ""
 
 
 def _set(name: str | None) -> tuple[str, ...]:

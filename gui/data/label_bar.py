@@ -112,9 +112,14 @@ class LabelBar(QWidget):
         self.show_chosen(0, "")
         self.set_history("", "")
 
-    def show_chosen(self, count: int, otherwise: str, *, left_out: bool = False, suggested: bool = False) -> None:
-        """Say how many pictures are chosen, or something else while there are none."""
-        self.said.setText(plural("{count:,} chosen", "{count:,} chosen", count) if count else otherwise)
+    def show_chosen(
+        self, count: int, otherwise: str, *, unseen: int = 0, left_out: bool = False, suggested: bool = False
+    ) -> None:
+        """Say how many pictures are chosen, and how many of them unseen, or something else while there are none."""
+        said = plural("{count:,} chosen", "{count:,} chosen", count) if count else otherwise
+        if unseen:
+            said = tr("{count:,} chosen, {unseen:,} of them hidden by filters").format(count=count, unseen=unseen)
+        self.said.setText(said)
         for widget in (self.field, self.leave_out, self.put_back):
             widget.setEnabled(bool(count))
         self.leave_out.setVisible(not left_out)

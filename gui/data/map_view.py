@@ -121,13 +121,14 @@ class MapView(QWidget):
         left = (self.width() - size) / 2 + self._shift.x()
         return size, left, (self.height() - size) / 2 + self._shift.y()
 
-    def _pixels(self, ratio: float) -> NDArray[np.int64]:
+    def _pixels(self, ratio: float) -> NDArray[np.int32]:
         """Return the pixel (N, 2) of every picture."""
         import numpy as np
 
         assert self._places is not None
         size, left, top = self._square()
-        found: NDArray[np.int64] = ((self._places * size + np.array([left, top])) * ratio).astype(np.int64)
+        corner = np.array([left * ratio, top * ratio], np.float32)
+        found: NDArray[np.int32] = (self._places * np.float32(size * ratio) + corner).astype(np.int32)
         return found
 
     def _image(self) -> QImage:

@@ -386,7 +386,8 @@ class PicturesCard(Card):
             labelled = tr("{done:,} of {count:,} labelled").format(done=done, count=len(gallery))
             otherwise = labelled if without else tr("Choose pictures to label them")
         suggested = any(gallery.suggestion(number) is not None for number in chosen)
-        self.bar.show_chosen(len(chosen), otherwise, left_out=self.chosen.left_out, suggested=suggested)
+        unseen, left_out = self.model.chosen_unseen, self.chosen.left_out
+        self.bar.show_chosen(len(chosen), otherwise, unseen=unseen, left_out=left_out, suggested=suggested)
 
 
 def _show_file(path: Path) -> None:

@@ -181,6 +181,11 @@ class PicturesModel(QAbstractListModel):
         """Return the chosen pictures, in the order in which they were found."""
         return [self.gallery.pictures[number] for number in sorted(self.chosen)]
 
+    @property
+    def chosen_unseen(self) -> int:
+        """Return how many of the chosen pictures the filters hide."""
+        return sum(self.row_of(number) < 0 for number in self.chosen)
+
     def _set_chosen(self, chosen: set[int]) -> None:
         if chosen != self.chosen:
             self.chosen = chosen

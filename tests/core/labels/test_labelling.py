@@ -80,7 +80,7 @@ def test_a_name_that_was_given_away_can_be_used_for_another_class(labelling: Lab
 def test_a_class_is_known_by_any_case_and_must_be_able_to_be_a_folder(labelling: Labelling) -> None:
     labelling.label([OPEN], "Cat")
     assert labels(labelling)[OPEN] == "cat"
-    for name in ("a/b", "", "..", "nul\0", "x" * 300, ".hidden"):
+    for name in ("a/b", "", "..", "nul\0", "x" * 300, ".hidden", "CON", "nul.txt", "Unlabelled", "Test"):
         with pytest.raises(DatasetError, match="is not a name for a class"):
             labelling.label([DOG], name or " ")
     labelling.add_class("bird")

@@ -101,6 +101,14 @@ def test_a_new_class_is_typed_and_the_chosen_are_in_it(tab, qtbot):
     assert kept(tab)["tulip-00.png"] == "peony"
 
 
+def test_chosen_pictures_that_a_filter_hides_are_counted(tab, qtbot):
+    click(tab, qtbot, "rose-02.png")
+    click(tab, qtbot, "tulip-02.png", CONTROL)
+    assert tab.card.bar.said.text() == "2 chosen"
+    tab.pictures.ask(label="rose")
+    assert tab.card.bar.said.text() == "2 chosen, 1 of them hidden by filters"
+
+
 def test_what_is_left_out_goes_and_is_put_back(tab, qtbot):
     click(tab, qtbot, "rose-02.png")
     do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Delete))
