@@ -87,7 +87,7 @@ class DebuggerTab(QWidget):
         self._on_jobs(feed.jobs)
 
     def _lay_out(self) -> None:
-        self.export = button(tr("Export"), icon_name="download")
+        self.export = button(tr("Export"), icon_name="download", kind="primary")
         self.exports = ReportExport(self, self._workbench, self._bridge, self._toasts, self._on_error)
         self.source = DebugSource()
         self._export_menu()

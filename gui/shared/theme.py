@@ -251,9 +251,12 @@ class Theme(QObject):
 
 def style_sheet(colours: Tokens) -> str:
     """Return the QSS files in the order of their numbers, filled with `colours`."""
-    QDir.setSearchPaths(colours.scheme, [str(resource("themes", colours.scheme))])
+    opposite = "light" if colours.scheme == "dark" else "dark"
+    for scheme in (colours.scheme, opposite):
+        QDir.setSearchPaths(scheme, [str(resource("themes", scheme))])
+    values = {**asdict(colours), "opposite": opposite}  # what stands on the accent has the other scheme's colours
     files = sorted(path.name for path in resource("themes").glob("*.qss"))
-    return "\n".join(Template(read_text("themes", name)).substitute(asdict(colours)) for name in files)
+    return "\n".join(Template(read_text("themes", name)).substitute(values) for name in files)
 
 
 def _palette(colours: Tokens) -> QPalette:
