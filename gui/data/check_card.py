@@ -16,7 +16,7 @@ from core.progress import CancelToken, OnProgress
 from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
-from gui.shared.basics import button, label, row
+from gui.shared.basics import button, kept_from_wheel, label, row
 from gui.shared.card import Card
 from gui.shared.feedback import InlineError, ProgressRow
 
@@ -66,7 +66,7 @@ class CheckCard(Card):
         self.said = label("", "muted", wrap=True)
         self.progress, self.error = ProgressRow(), InlineError()
         self.progress.cancelled.connect(self.cancel)
-        self.model = QComboBox()
+        self.model = kept_from_wheel(QComboBox())
         self.model.setAccessibleName(tr("Model that the check asks"))
         self.model.setToolTip(tr("The check asks this model what it takes the pictures for that it did not learn from"))
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -26,6 +26,7 @@ LabelRole = Literal["body", "strong", "muted", "title", "card", "caption", "figu
 
 _L = TypeVar("_L", QHBoxLayout, QVBoxLayout)
 _S = TypeVar("_S", bound=QAbstractSpinBox)
+_W = TypeVar("_W", bound=QWidget)
 _FONT_OF: dict[LabelRole, FontRole] = {"muted": "body", "error": "body", "warning": "body"}
 
 
@@ -106,9 +107,14 @@ class _WheelGuard(QObject):
 def padded(spin: _S) -> _S:
     """Return a spin box with room before its text, as other fields have, that the wheel changes with the focus only."""
     spin.lineEdit().setTextMargins(6, 0, 0, 0)  # style sheets cannot say this
-    spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    spin.installEventFilter(_WheelGuard(spin))
-    return spin
+    return kept_from_wheel(spin)
+
+
+def kept_from_wheel(field: _W) -> _W:
+    """Return a field that the wheel changes with the focus only."""
+    field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    field.installEventFilter(_WheelGuard(field))
+    return field
 
 
 def set_invalid(field: QWidget, invalid: bool) -> None:

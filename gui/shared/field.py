@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from core.errors import SpecError, UserFacingError
 from core.jobs.declared import declarations, default_of
 from core.translation import tr
-from gui.shared.basics import label, set_invalid
+from gui.shared.basics import kept_from_wheel, label, set_invalid
 
 _S = TypeVar("_S", bound=QSpinBox | QDoubleSpinBox)
 
@@ -104,6 +104,8 @@ class Field(QWidget):
     def __init__(self, caption: str, control: QWidget, hint: str = "") -> None:
         super().__init__()
         self.control = control
+        if isinstance(control, QComboBox):
+            kept_from_wheel(control)  # forms are scrolled
         control.setAccessibleName(caption)
         if not control.toolTip():
             control.setToolTip(hint)

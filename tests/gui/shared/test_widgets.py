@@ -3,6 +3,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QCursor, QEnterEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QApplication,
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -19,6 +20,7 @@ from core.progress import Progress
 from gui.shared.basics import ElidedLabel, button, icon_button, label, padded, set_invalid
 from gui.shared.card import Card, PageHeader
 from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow, format_bytes
+from gui.shared.field import Field
 from gui.shared.pill import StatusPill, status_look
 from gui.shared.toast import Toasts
 
@@ -221,11 +223,14 @@ def test_a_toast_that_stays_is_dismissed_by_hand(window, qtbot):
     assert toasts.messages == []
 
 
-def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):
+@pytest.mark.parametrize("kind", ["number", "choice"])
+def test_the_wheel_changes_a_field_with_the_focus_only(qtbot, kind):
     holder = QWidget()
     box = QVBoxLayout(holder)
-    spin, other = padded(QSpinBox()), QLineEdit()
-    box.addWidget(spin)
+    choice, other = QComboBox(), QLineEdit()
+    choice.addItems(["one", "two"])
+    field = padded(QSpinBox()) if kind == "number" else choice
+    box.addWidget(field if kind == "number" else Field("Choice", choice))
     box.addWidget(other)
     qtbot.addWidget(holder)
     holder.show()
@@ -234,19 +239,22 @@ def test_the_wheel_changes_a_number_with_the_focus_only(qtbot):
     qtbot.waitUntil(other.hasFocus)
 
     def turn() -> None:
-        middle = QPointF(spin.rect().center())
+        middle, steps = QPointF(field.rect().center()), 120 if kind == "number" else -120
         event = QWheelEvent(
-            middle, QPointF(spin.mapToGlobal(middle.toPoint())), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
-            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+            middle, QPointF(field.mapToGlobal(middle.toPoint())), QPoint(), QPoint(0, steps),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
         )  # fmt: skip
-        QApplication.sendEvent(spin, event)
+        QApplication.sendEvent(field, event)
+
+    def value() -> int:
+        return field.value() if kind == "number" else field.currentIndex()
 
     turn()
-    assert (spin.value(), spin.hasFocus()) == (0, False)
-    spin.setFocus()
-    qtbot.waitUntil(spin.hasFocus)
+    assert (value(), field.hasFocus()) == (0, False)
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
     turn()
-    assert spin.value() == 1
+    assert value() == 1
 
 
 def test_a_toast_that_comes_up_under_a_resting_pointer_leaves(window, qtbot):
