@@ -250,6 +250,7 @@ def _row(trial: _Trial, best: bool) -> tuple[str, ...]:
     analysis = trial.run.analysis
     steps = analysis.steps[0] if analysis.steps else None
     total = sum(analysis.shares.values())
+    busy = analysis.cpu_pressure.get("CPU of the job", analysis.cpu_pressure.get("CPU"))
     found = sum(rule.verdict is RuleVerdict.ISSUE for rule in analysis.rules)
     found += sum(outcome.status == RuleStatus.ISSUES_FOUND for outcome in trial.outcomes)
     return (
@@ -257,7 +258,7 @@ def _row(trial: _Trial, best: bool) -> tuple[str, ...]:
         f"{steps.count:,}" if steps else "—",
         quantity(steps.p50, "s") if steps else "—",
         f"{analysis.shares.get('data_loading', 0.0) / total:.0%}" if total else "—",
-        quantity(analysis.cpu_pressure["CPU"], "%") if "CPU" in analysis.cpu_pressure else "—",
+        "—" if busy is None else quantity(busy, "%"),
         str(found),
     )
 
