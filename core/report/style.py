@@ -120,7 +120,7 @@ font-size:11.5px;color:var(--muted)}
 .boxes svg{margin-right:28px;width:calc(100% - 28px)}
 .boxes path,.boxes rect{vector-effect:non-scaling-stroke}
 @media screen and (max-width:820px){.many table{min-width:620px}}
-@media screen and (max-width:520px){.tick{font-size:17px}}
+@media screen and (max-width:520px){.tick{font-size:14.5px}}
 @media print{nav,.skip,summary,.finding>a{display:none}details{display:block}body{font-size:8.8pt}
 header,main,footer{padding-left:0;padding-right:0}header{padding-top:0}
 section{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0;margin:0}h2{break-after:avoid}
