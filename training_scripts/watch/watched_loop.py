@@ -149,6 +149,12 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
             assert follower.stdout is not None
             with follower.stdout as answer:
                 return Path(json.loads(answer.readline())["folder"])
-        except (OSError, ValueError) as error:
+        except OSError as error:
             print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
+        except ValueError:  # no answer
+            print(
+                "sagehound: the window will not show this training, because the rest of Sagehound does not run in this "
+                "environment; what is found is printed here.",
+                file=sys.stderr,
+            )
     return Path(tempfile.mkdtemp(prefix="sagehound-watch-"))

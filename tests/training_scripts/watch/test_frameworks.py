@@ -1,5 +1,6 @@
 """The callbacks, called as Lightning and Hugging Face call them; `make frameworks` runs them in the real packages."""
 
+import io
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -58,3 +59,11 @@ def test_transformers_callback_watches_a_training(capsys, tmp_path):
     callback.on_train_end(None, None, None, model=model)
     assert [finding.rule for finding in callback.watched.findings] == ["GradientsNotCleared"]
     assert (tmp_path / "Linear" / "output" / "rules" / "GradientsNotCleared.json").is_file()
+
+
+def test_where_the_rest_of_sagehound_does_not_run_findings_are_printed(monkeypatch, capsys):
+    silent = SimpleNamespace(stdout=io.BytesIO(b""))
+    monkeypatch.setattr(watched_loop.subprocess, "Popen", lambda *command, **options: silent)
+    place = watched_loop._place(None, "")
+    assert place.is_dir()
+    assert "does not run in this environment" in capsys.readouterr().err

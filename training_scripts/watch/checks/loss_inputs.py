@@ -85,6 +85,8 @@ class LossInputs(Check):
             )
 
     def _shares(self, loss: Loss) -> None:
+        if not loss.targets.numel():
+            return
         low, high = (float(value) for value in torch.aminmax(loss.targets.detach()))
         # Labels somewhat beyond 0 and 1 are a known trick with GANs.
         if low >= -0.5 and high <= 1.5:
