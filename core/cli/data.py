@@ -112,7 +112,7 @@ def imports(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
     """List what archives and S3 have left in the home, or remove what nothing uses."""
     workbench = Workbench(paths)
     try:
-        found = workbench.data.remove_unused_imports() if options.remove else workbench.data.imports()
+        found = workbench.folders.remove_unused_imports() if options.remove else workbench.folders.imports()
     finally:
         workbench.close()
     rows = [(one.name, f"{one.size / 1e6:,.1f} MB", one.used_by or tr("nothing")) for one in found]

@@ -135,7 +135,7 @@ def lock(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     folder = Path(options.folder).expanduser()
     workbench = Workbench(paths)
     try:
-        found = workbench.data.lock(folder, not options.off)
+        found = workbench.folders.lock(folder, not options.off)
     finally:
         workbench.close()
     data = {"folder": str(folder.resolve()), "locked": found is not None}

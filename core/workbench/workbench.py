@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.engine import Engine
 from core.paths import AppPaths
 from core.workbench.dataset_work import DatasetWork
+from core.workbench.folder_work import FolderWork
 from core.workbench.installation import Installation
 from core.workbench.job_work import JobWork
 from core.workbench.model_work import ModelWork
@@ -12,7 +13,7 @@ from core.workbench.report_work import ReportWork
 
 
 class Workbench(Installation):
-    """One installation and what can be done with it: `data`, `jobs`, `models`, `reports`.
+    """One installation and what can be done with it: `data`, `folders`, `jobs`, `models`, `reports`.
 
     Every method may block on disk or network, so none is for the UI thread; each takes an `OnProgress` and a
     `CancelToken` where it can take longer than a moment.
@@ -25,6 +26,7 @@ class Workbench(Installation):
     def __init__(self, paths: AppPaths, engine: Engine | None = None) -> None:
         super().__init__(paths, engine)
         self.data = DatasetWork(self)
+        self.folders = FolderWork(self)
         self.jobs = JobWork(self, self.data)
         self.models = ModelWork(self, self.data, self.jobs)
         self.reports = ReportWork(self, self.data, self.jobs)

@@ -33,7 +33,7 @@ def ask_about_imports(parent: QWidget, workbench: Workbench, bridge: Bridge, say
 
     def answered(answer: str) -> None:
         if answer == "remove":
-            bridge.run(lambda on_progress, cancel: workbench.data.remove_unused_imports(), removed, failed)
+            bridge.run(lambda on_progress, cancel: workbench.folders.remove_unused_imports(), removed, failed)
 
     def looked(found: Sequence[Imported]) -> None:
         unused = [one for one in found if not one.used_by]
@@ -53,4 +53,4 @@ def ask_about_imports(parent: QWidget, workbench: Workbench, bridge: Bridge, say
         options = [Option("cancel", tr("Keep")), Option("remove", tr("Remove"), "primary")]
         Decision(parent, title, lines, options, "folder").ask(answered)
 
-    bridge.run(lambda on_progress, cancel: workbench.data.imports(), looked, failed)
+    bridge.run(lambda on_progress, cancel: workbench.folders.imports(), looked, failed)

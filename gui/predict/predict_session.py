@@ -154,7 +154,7 @@ class PredictSession(QObject):
 
     def lock(self, folder: Path, locked: bool, on_done: Callable[[HeldOut | None], None], on_error: OnError) -> None:
         """Lock a folder that the model was just judged on as a held-out test folder, or no longer."""
-        lock, name = self._workbench.data.lock, self._model.name if self._model is not None else ""
+        lock, name = self._workbench.folders.lock, self._model.name if self._model is not None else ""
         self._bridge.run(lambda on_progress, cancel: lock(folder, locked, name), on_done, on_error)
 
     def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:

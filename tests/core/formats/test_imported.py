@@ -70,7 +70,7 @@ def test_what_a_dataset_of_several_links_to_stays(home: Path, tmp_path: Path) ->
     scan = data.scan(data.join([of_labels, mine]))
     data.labelling(scan).label([scan.pictures[0].path], "dog")
     data.remember(data.split(data.scan(data.join([of_recent, mine])), (0.5, 0.25, 0.25)))
-    assert [one.path for one in data.remove_unused_imports()] == [unused]
+    assert [one.path for one in workbench.folders.remove_unused_imports()] == [unused]
     workbench.close()
 
 
