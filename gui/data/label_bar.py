@@ -118,7 +118,7 @@ class LabelBar(QWidget):
         """Say how many pictures are chosen, and how many of them unseen, or something else while there are none."""
         said = plural("{count:,} chosen", "{count:,} chosen", count) if count else otherwise
         if unseen:
-            said = tr("{count:,} chosen, {unseen:,} of them hidden by filters").format(count=count, unseen=unseen)
+            said = tr("{count:,} chosen, {unseen:,} hidden").format(count=count, unseen=unseen)
         self.said.setText(said)
         for widget in (self.field, self.leave_out, self.put_back):
             widget.setEnabled(bool(count))

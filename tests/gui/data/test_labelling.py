@@ -106,7 +106,7 @@ def test_chosen_pictures_that_a_filter_hides_are_counted(tab, qtbot):
     click(tab, qtbot, "tulip-02.png", CONTROL)
     assert tab.card.bar.said.text() == "2 chosen"
     tab.pictures.ask(label="rose")
-    assert tab.card.bar.said.text() == "2 chosen, 1 of them hidden by filters"
+    assert tab.card.bar.said.text() == "2 chosen, 1 hidden"
 
 
 def test_what_is_left_out_goes_and_is_put_back(tab, qtbot):
