@@ -116,7 +116,7 @@ def resume(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     workbench = Workbench(paths)
     try:
         job = workbench.jobs.find(options.job)
-        workbench.engine.resume(job.name)
+        workbench.jobs.resume(job.name, console.progress)
         return wait_for(workbench, job.name, console)
     finally:
         workbench.close()

@@ -135,7 +135,7 @@ def lock(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
     folder = Path(options.folder).expanduser()
     workbench = Workbench(paths)
     try:
-        found = workbench.folders.lock(folder, not options.off)
+        found = workbench.folders.lock(folder, not options.off, on_progress=console.progress)
     finally:
         workbench.close()
     data = {"folder": str(folder.resolve()), "locked": found is not None}

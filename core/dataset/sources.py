@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from core.dataset.frames import files_behind, taken_from
 from core.dataset.manifest import Manifest
+from core.errors import DatasetError
 from core.formats.joined import folders_of
-from training_scripts.pictures.opening import is_picture, read_file
+from core.formats.walk import Walk
+from core.progress import CancelToken, OnProgress, Progress, ignore_progress
+from core.translation import tr
+from training_scripts.data import cores, in_threads
+from training_scripts.pictures.opening import read_file
 from training_scripts.pictures.structure import PictureUnreadable
 
 
@@ -43,11 +48,34 @@ def learned_folders(manifest: Manifest) -> Iterator[Path]:
             yield Path(folder)
 
 
-def contents_of(folder: Path) -> Iterator[str]:
-    """Yield the SHA-256 of each picture in a folder that can be read."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            file = Path(place, name)
-            if is_picture(file):
-                with suppress(PictureUnreadable):
-                    yield hashlib.sha256(read_file(file)).hexdigest()
+def contents_of(
+    folder: Path, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+) -> Mapping[str, str]:
+    """Return, by its SHA-256, the path of each picture that can be read in a folder and in those behind it.
+
+    A picture is what a scan takes for one. What is gone or cannot be listed has none.
+
+    Raises:
+        Cancelled: through `cancel`.
+    """
+    cancel = cancel or CancelToken()
+    files: list[str] = []
+    for place in folders_behind(folder):
+        with suppress(DatasetError):
+            files += [found.full for inner in Walk(place, cancel).top.walk() for found in inner.pictures]
+    contents: dict[str, str] = {}
+    threads = cores()
+    for number, (sha256, file) in enumerate(in_threads(_content, files, threads, 4 * threads), 1):
+        cancel.raise_if_cancelled()
+        contents.setdefault(sha256, file)
+        on_progress(Progress(number, len(files), tr("Noting what is in {name}").format(name=folder.name), "pictures"))
+    contents.pop("", None)
+    return contents
+
+
+def _content(file: str) -> tuple[str, str]:
+    """Return a file's SHA-256, "" where it cannot be read, and the file."""
+    try:
+        return hashlib.sha256(read_file(Path(file))).hexdigest(), file
+    except PictureUnreadable:
+        return "", file

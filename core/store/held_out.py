@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +42,25 @@ class HeldOutFolders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def lock(self, folder: Path, pictures: Iterable[str] = ()) -> None:
+    def lock(self, folder: Path, pictures: Collection[str] = ()) -> None:
         """Lock a folder, whose `pictures` are known by their SHA-256; one that is locked stays so."""
         key = _key(folder)
+        rows = [(key, sha256) for sha256 in pictures]  # before the transaction: everyone waits for that
         with self._database.write(flushed=True) as connection:
             connection.execute("INSERT OR IGNORE INTO held_out VALUES (?, ?)", (key, time.time()))
-            rows = ((key, sha256) for sha256 in pictures)
             connection.executemany("INSERT OR IGNORE INTO held_out_pictures VALUES (?, ?)", rows)
+
+    def of_unknown_contents(self) -> list[Path]:
+        """Return the folders that were locked before what is in them was noted, and those with no pictures."""
+        unknown = "SELECT folder FROM held_out WHERE folder NOT IN (SELECT folder FROM held_out_pictures)"
+        return [Path(row["folder"]) for row in self._database.read(unknown)]
+
+    def note_contents(self, folder: Path, pictures: Collection[str]) -> None:
+        """Note what is in a folder, by SHA-256, if it is still locked."""
+        rows = [(sha256, _key(folder)) for sha256 in pictures]
+        insert = "INSERT OR IGNORE INTO held_out_pictures SELECT folder, ? FROM held_out WHERE folder = ?"
+        with self._database.write(flushed=True) as connection:
+            connection.executemany(insert, rows)
 
     def unlock(self, folder: Path) -> None:
         """Unlock a folder, if it is locked."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import DatasetError
-from core.translation import tr
+from core.errors import DatasetError, SpecError
+from core.progress import CancelToken, OnProgress, ignore_progress
+from core.translation import plural, tr
+from core.workbench.dataset_work import DatasetWork
 from core.workbench.installation import Installation
 
 if TYPE_CHECKING:
+    from core.dataset.manifest import Manifest
     from core.formats.imported import Imported
     from core.store.held_out import HeldOut
 
@@ -19,28 +25,36 @@ _ALL = 1_000_000
 class FolderWork:
     """The use cases of whole folders; `Workbench.folders`."""
 
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
+    def __init__(self, installation: Installation, data: DatasetWork) -> None:
+        self._installation, self._data = installation, data
 
-    def lock(self, folder: Path, locked: bool = True, seen_by: str = "") -> HeldOut | None:
+    def lock(
+        self,
+        folder: Path,
+        locked: bool = True,
+        seen_by: str = "",
+        on_progress: OnProgress = ignore_progress,
+        cancel: CancelToken | None = None,
+    ) -> HeldOut | None:
         """Lock a folder as a held-out test folder, or no longer; returns what is known of it then.
 
         Nothing learns from a locked folder, nor from copies of what is in it now, and each model that is judged on it
         is counted: so is `seen_by`, the one that was just judged on it.
 
         Raises:
-            DatasetError: there is no such folder, or a job has learned from it.
+            DatasetError: there is no such folder, or a job has learned from it, or from copies of its pictures.
+            Cancelled: through `cancel`; it is not locked.
         """
         from core.dataset.sources import contents_of, folders_behind
 
-        held_out = self._installation.store.held_out
+        store = self._installation.store
         if not locked:
-            held_out.unlock(folder)
-            return held_out.find(folder)
+            store.held_out.unlock(folder)
+            return store.held_out.find(folder)
         if not folder.is_dir():
             raise DatasetError(tr("There is no folder {folder}.").format(folder=folder), fix=tr("Choose another one."))
-        store = self._installation.store
-        datasets = {store.spec(job.name).training.dataset_path for job in store.jobs()} - {""}
+        learned_from = [store.spec(job.name).training for job in store.jobs()]
+        datasets = {training.dataset_path for training in learned_from} - {""}
         learned = {place.resolve() for path in datasets for place in folders_behind(Path(path))}
         if (root := folder.resolve()) in learned:
             raise DatasetError(
@@ -48,8 +62,75 @@ class FolderWork:
                 tr("A model cannot be judged by what it learned from."),
                 tr("Lock a folder of other pictures."),
             )
-        held_out.lock(root, contents_of(root))
-        return held_out.look(root, seen_by) if seen_by else held_out.find(root)
+        contents = contents_of(root, on_progress, cancel)
+        for version in {training.dataset_version for training in learned_from} - {""}:
+            self._refuse_learned(root, contents, version)
+        store.held_out.lock(root, contents)
+        return store.held_out.look(root, seen_by) if seen_by else store.held_out.find(root)
+
+    def _refuse_learned(self, root: Path, contents: Mapping[str, str], version: str) -> None:
+        """See to it that no job has learned from copies of a folder's pictures, by this version of a dataset.
+
+        Raises:
+            DatasetError: one has; says from how many.
+        """
+        manifest = None
+        with suppress(DatasetError):  # one that is damaged says nothing more
+            manifest = self._data.manifest(version)
+        if manifest is None:
+            return
+        learned = {entry.sha256 for entry in manifest.pictures if entry.split != "test"}
+        if copies := sorted(contents[sha256] for sha256 in learned & contents.keys()):
+            raise DatasetError(
+                plural(
+                    "A job on {dataset} has learned from a copy of {count:,} picture in {folder} already.",
+                    "A job on {dataset} has learned from copies of {count:,} pictures in {folder} already.",
+                    len(copies),
+                    dataset=manifest.root,
+                    folder=root,
+                ),
+                tr("One is {path}. A model cannot be judged by what it learned from.").format(path=copies[0]),
+                tr("Lock a folder of other pictures, or take these out of it."),
+            )
+
+    def refuse_held_out(
+        self, manifest: Manifest, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None
+    ) -> None:
+        """See to it that nothing is learned from a locked test folder, nor from copies of its pictures.
+
+        Raises:
+            SpecError: it would be; says which folder.
+            Cancelled: through `cancel`.
+        """
+        from core.dataset.sources import contents_of, learned_folders
+
+        held_out = self._installation.store.held_out
+        unlock = tr("Choose another dataset, or unlock it first: sagehound lock --off {folder}")
+        if (locked := held_out.find_first(learned_folders(manifest))) is not None:
+            raise SpecError(
+                tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
+                tr("What was learned from it could not be judged by it."),
+                unlock.format(folder=shlex.quote(locked.folder)),
+            )
+        for known in held_out.of_unknown_contents():
+            held_out.note_contents(known, contents_of(known, on_progress, cancel))
+        learned = {entry.sha256: entry.path for entry in manifest.pictures if entry.split != "test"}
+        if (copied := held_out.find_copies(learned)) is not None:
+            folder, found = copied
+            raise SpecError(
+                plural(
+                    "{count:,} picture to learn from is in {folder} too, which is locked as a held-out test folder.",
+                    "{count:,} pictures to learn from are in {folder} too, which is locked as a held-out test folder.",
+                    len(found),
+                    folder=folder,
+                ),
+                tr("One is {path}. What was learned from it could not be judged by it.").format(
+                    path=min(learned[sha256] for sha256 in found)
+                ),
+                tr("Leave the copies out, or unlock the folder first: sagehound lock --off {folder}").format(
+                    folder=shlex.quote(folder)
+                ),
+            )
 
     def imports(self) -> list[Imported]:
         """Return what archives and prefixes in S3 have left in the home, and what uses each; largest first."""

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from core.errors import Cancelled, JobNotFound, SpecError, UserFacingError
+from core.errors import Cancelled, DatasetError, JobNotFound, SpecError, UserFacingError
 from core.jobs.records import Job, RuleOutcome, TrainingJob, TuningJob
 from core.jobs.specs import Spec, TuningSpec
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
-from core.translation import plural, tr
+from core.translation import tr
 from core.workbench.dataset_work import DatasetWork
+from core.workbench.folder_work import FolderWork
 from core.workbench.installation import Installation
 from training_scripts.backbones import DEFAULT_BACKBONE
 
@@ -30,8 +31,8 @@ MOST_TITLE = 120
 class JobWork:
     """The use cases of jobs; `Workbench.jobs`. Stopping, deleting and following one is the engine's."""
 
-    def __init__(self, installation: Installation, data: DatasetWork) -> None:
-        self._installation, self._data = installation, data
+    def __init__(self, installation: Installation, data: DatasetWork, folders: FolderWork) -> None:
+        self._installation, self._data, self._folders = installation, data, folders
 
     def datasets(self, names: Sequence[str]) -> dict[str, str]:
         """Return the folder that each of these jobs learned from; "" where that is not known."""
@@ -71,7 +72,7 @@ class JobWork:
         check_hyperparameters(spec, self._installation.engine.own_script)
         check_capabilities(spec, self._installation.engine.capabilities)
         check_metrics(spec.training)
-        self._refuse_held_out(manifest)
+        self._folders.refuse_held_out(manifest, on_progress, cancel)
         for backbone in _backbones(spec):
             if spec.training.hyperparameters.get("weights", "default") == "default":
                 ensure(backbone, self._installation.paths, on_progress, cancel)
@@ -94,39 +95,20 @@ class JobWork:
                 self.rename(spec.name, title)
         return spec.name
 
-    def _refuse_held_out(self, manifest: Manifest) -> None:
-        """See to it that nothing is learned from a locked test folder, nor from copies of its pictures.
+    def resume(self, name: str, on_progress: OnProgress = ignore_progress, cancel: CancelToken | None = None) -> None:
+        """Let a tuning job that was interrupted or stopped continue with the trials it still has.
 
         Raises:
-            SpecError: it would be; says which folder.
+            SpecError: pictures that it learns from are in a locked test folder by now.
+            EngineError: it is running, it has done all its trials, or its engine cannot.
+            Cancelled: through `cancel`; nothing was started.
         """
-        from core.dataset.sources import learned_folders
-
-        held_out = self._installation.store.held_out
-        unlock = tr("Choose another dataset, or unlock it first: sagehound lock --off {folder}")
-        if (locked := held_out.find_first(learned_folders(manifest))) is not None:
-            raise SpecError(
-                tr("{folder} is locked as a held-out test folder.").format(folder=locked.folder),
-                tr("What was learned from it could not be judged by it."),
-                unlock.format(folder=shlex.quote(locked.folder)),
-            )
-        learned = {entry.sha256: entry.path for entry in manifest.pictures if entry.split != "test"}
-        if (copied := held_out.find_copies(learned)) is not None:
-            folder, found = copied
-            raise SpecError(
-                plural(
-                    "{count:,} picture to learn from is in {folder} too, which is locked as a held-out test folder.",
-                    "{count:,} pictures to learn from are in {folder} too, which is locked as a held-out test folder.",
-                    len(found),
-                    folder=folder,
-                ),
-                tr("One is {path}. What was learned from it could not be judged by it.").format(
-                    path=min(learned[sha256] for sha256 in found)
-                ),
-                tr("Leave the copies out, or unlock the folder first: sagehound lock --off {folder}").format(
-                    folder=shlex.quote(folder)
-                ),
-            )
+        manifest = None
+        with suppress(DatasetError):  # without it the job's own folder says what it learns from
+            manifest = self._data.manifest(self._installation.engine.spec(name).training.dataset_version)
+        if manifest is not None:
+            self._folders.refuse_held_out(manifest, on_progress, cancel)
+        self._installation.engine.resume(name)
 
     def ensemble(
         self,

@@ -26,8 +26,8 @@ class Workbench(Installation):
     def __init__(self, paths: AppPaths, engine: Engine | None = None) -> None:
         super().__init__(paths, engine)
         self.data = DatasetWork(self)
-        self.folders = FolderWork(self)
-        self.jobs = JobWork(self, self.data)
+        self.folders = FolderWork(self, self.data)
+        self.jobs = JobWork(self, self.data, self.folders)
         self.models = ModelWork(self, self.data, self.jobs)
         self.reports = ReportWork(self, self.data, self.jobs)
 

@@ -246,7 +246,7 @@ class JobsTab(QWidget):
         self._act(self._workbench.engine.stop, name)
 
     def _on_resume(self) -> None:
-        self._act(self._workbench.engine.resume, self.watch.name, self.watch.reload)
+        self._act(self._workbench.jobs.resume, self.watch.name, self.watch.reload)
 
     def delete(self, name: str) -> None:
         """Ask whether a finished job goes with its files; on a yes it does."""

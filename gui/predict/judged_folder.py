@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QCheckBox
 from core.errors import UserFacingError
 from core.predict.intake import NamedPicture
 from core.predict.records import Answer
+from core.progress import Progress
 from core.translation import tr
+from gui.bridge import Handle
 from gui.predict.predict_session import PredictSession
-from gui.shared.feedback import Banner
+from gui.shared.feedback import Banner, ProgressRow
 
 if TYPE_CHECKING:
     from core.predict.evaluate import Evaluation
@@ -43,12 +45,18 @@ class JudgedFolder(Banner):
             tr("Lock it: nothing learns from it, and how often a model was judged by it is counted and said")
         )
         self.locked.clicked.connect(self._on_lock)
+        self._locking: Handle | None = None
+        self.progress = ProgressRow()
+        self.progress.setMinimumWidth(240)
+        self.progress.cancelled.connect(self._on_cancel)
+        self.add_action(self.progress)
         self.add_action(self.locked)
         self.hide()
 
     def forget(self) -> None:
         """Say nothing; what is asked for a folder before does not come any more."""
         self._folder, self._sentence = None, ""
+        self._wait()
         self._session.stop_judging()
         self.set_text("")
 
@@ -75,16 +83,45 @@ class JudgedFolder(Banner):
         self.set_text(self._sentence if held_out is None else f"{self._sentence} {held_out.sentence}")
 
     def _on_lock(self, locked: bool) -> None:
-        if self._folder is not None:
-            done, failed = partial(self._on_locked, self._folder), partial(self._on_not_locked, self._folder)
-            self._session.lock(self._folder, locked, done, failed)
+        if self._folder is None:
+            return
+        folder = self._folder
+        self._wait(tr("Locking the folder") if locked else tr("Unlocking the folder"))
+        self._locking = self._session.lock(
+            folder,
+            locked,
+            partial(self._on_locked, folder),
+            partial(self._on_not_locked, folder),
+            partial(self._on_progress, folder),
+        )
+
+    def _wait(self, message: str = "") -> None:
+        """Say that the folder is being locked, or, with no message, that it is not any more."""
+        self.locked.setEnabled(not message)
+        if message:
+            self.progress.start(message)
+        else:
+            self._locking = None
+            self.progress.finish()
+
+    def _on_progress(self, folder: Path, progress: Progress) -> None:
+        if self._is_about(folder) and self._locking is not None:
+            self.progress.update_progress(progress)
+
+    def _on_cancel(self) -> None:
+        if self._locking is not None:
+            self._locking.cancel()
+            self._wait()
+            self.locked.setChecked(not self.locked.isChecked())
 
     def _on_locked(self, folder: Path, held_out: HeldOut | None) -> None:
         if self._is_about(folder):
+            self._wait()
             self._show_lock(held_out)
 
     def _on_not_locked(self, folder: Path, error: UserFacingError) -> None:
         if self._is_about(folder):
+            self._wait()
             self.locked.setChecked(not self.locked.isChecked())
         self.failed.emit(error)
 

@@ -152,10 +152,19 @@ class PredictSession(QObject):
             self._judging.cancel()
             self._judging = None
 
-    def lock(self, folder: Path, locked: bool, on_done: Callable[[HeldOut | None], None], on_error: OnError) -> None:
+    def lock(
+        self,
+        folder: Path,
+        locked: bool,
+        on_done: Callable[[HeldOut | None], None],
+        on_error: OnError,
+        on_progress: Callable[[Progress], None],
+    ) -> Handle:
         """Lock a folder that the model was just judged on as a held-out test folder, or no longer."""
         lock, name = self._workbench.folders.lock, self._model.name if self._model is not None else ""
-        self._bridge.run(lambda on_progress, cancel: lock(folder, locked, name), on_done, on_error)
+        return self._bridge.run(
+            lambda told, cancel: lock(folder, locked, name, told, cancel), on_done, on_error, on_progress
+        )
 
     def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:
         """Decode a picture to be shown large."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from PIL import Image
 from core.cli.main import run
 from core.dataset.records import ReadOptions
 from core.dataset.sources import learned_folders
+from core.errors import Cancelled
 from core.formats.records import Frames
-from core.jobs.records import TrainingJob
-from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.jobs.ranges import IntegerRange
+from core.jobs.records import TrainingJob, TuningJob
+from core.jobs.specs import MetricDefinition, Spec, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
+from core.progress import CancelToken, Progress
 from core.store import Store
 from core.workbench import Workbench
 from core.workbench.dataset_work import DatasetWork
@@ -109,6 +113,51 @@ def test_nothing_is_trained_on_copies_of_locked_pictures(held, tmp_path, capsys)
     store.close()
 
 
+def test_what_links_to_folders_lead_to_is_held_out_too_and_a_loop_ends(held, tmp_path, capsys):
+    draw(tmp_path / "other", 100)
+    draw(tmp_path / "elsewhere", 200)
+    (held / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (held / "loop").symlink_to(held, target_is_directory=True)
+    shutil.copy(tmp_path / "elsewhere" / "dark" / "2.png", tmp_path / "other" / "dark" / "copy.png")
+    assert run(["lock", str(held)]) == 0
+    assert run(["train", str(tmp_path / "other")]) == 1
+    assert "One is dark/copy.png" in capsys.readouterr().err
+
+
+def test_what_is_in_a_folder_that_was_locked_by_an_older_version_is_found_out(held, tmp_path, capsys):
+    shutil.copytree(held, tmp_path / "copies")
+    store = Store(AppPaths(tmp_path / "home").create().database)
+    store.held_out.lock(held)
+    store.held_out.lock(tmp_path / "gone")
+    assert run(["train", str(tmp_path / "copies")]) == 1
+    assert f"pictures to learn from are in {held.resolve()} too" in capsys.readouterr().err
+    assert store.held_out.of_unknown_contents() == [tmp_path / "gone"]
+    store.held_out.unlock(held)
+    store.held_out.note_contents(held, ["0" * 64])  # which was found out while it was unlocked
+    assert store.held_out.find_copies(["0" * 64]) is None
+    store.close()
+
+
+def test_others_write_to_the_store_while_a_large_folder_is_being_locked(held, tmp_path):
+    workbench = Workbench(AppPaths(tmp_path / "home").create())
+    seen = []
+
+    def write(progress: Progress) -> None:
+        other = sqlite3.connect(workbench.paths.database, timeout=0)
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+        seen.append((progress.done, progress.total))
+
+    assert workbench.folders.lock(held, on_progress=write) is not None
+    assert seen[-1] == (16, 16)
+    workbench.folders.lock(held, False)
+    cancel = CancelToken()
+    with pytest.raises(Cancelled):
+        workbench.folders.lock(held, on_progress=lambda _: cancel.cancel(), cancel=cancel)
+    assert workbench.store.held_out.find(held) is None
+    workbench.close()
+
+
 def test_a_locked_folder_may_be_the_test_split_of_a_dataset(held, tmp_path):
     draw(tmp_path / "whole" / "train", 100)
     shutil.move(held, tmp_path / "whole" / "test")
@@ -151,3 +200,39 @@ def test_what_was_learned_from_cannot_be_held_out(opened, held, tmp_path, capsys
     assert run(["lock", str(held)]) == 1
     assert "has learned from" in capsys.readouterr().err
     assert run(["lock", str(tmp_path / "nowhere")]) == 1
+
+
+def learned(workbench: Workbench, spec: Spec, folder: Path) -> Spec:
+    """Let a job have learned from a folder."""
+    manifest = workbench.data.split(workbench.data.scan(folder))
+    workbench.data.remember(manifest)
+    return spec.with_training(dataset_path=str(folder), dataset_version=manifest.version)
+
+
+def test_copies_of_what_was_learned_from_cannot_be_held_out(held, tmp_path, capsys):
+    workbench = Workbench(AppPaths(tmp_path / "home").create())
+    spec = learned(workbench, TrainingSpec("first", {}, {}, (LOSS,)), held)
+    workbench.store.add_job(TrainingJob("first", JobStatus.COMPLETED, 1.0), spec)
+    manifest = workbench.data.manifest(spec.training.dataset_version)
+    workbench.close()
+    count = sum(entry.split != "test" for entry in manifest.pictures)
+    assert 0 < count < 16
+    shutil.copytree(held, tmp_path / "copies")
+    assert run(["lock", str(tmp_path / "copies")]) == 1
+    assert f"A job on {held} has learned from copies of {count} pictures in" in capsys.readouterr().err
+    for entry in manifest.pictures:
+        if entry.split != "test":
+            (tmp_path / "copies" / entry.path).unlink()
+    assert run(["lock", str(tmp_path / "copies")]) == 0  # what the job was tested on may be
+
+
+def test_a_search_on_copies_of_what_was_locked_since_is_not_resumed(held, tmp_path, capsys):
+    shutil.copytree(held, tmp_path / "copies")
+    workbench = Workbench(AppPaths(tmp_path / "home").create())
+    training, ranges = TrainingSpec("search", {}, {}, (LOSS,)), (IntegerRange("epochs", 1, 3),)
+    spec = learned(workbench, TuningSpec(training, ranges), tmp_path / "copies")
+    workbench.store.held_out.lock(held)
+    workbench.store.add_job(TuningJob("search", JobStatus.STOPPED, 1.0), spec)
+    workbench.close()
+    assert run(["resume", "search"]) == 1
+    assert f"pictures to learn from are in {held.resolve()} too" in capsys.readouterr().err

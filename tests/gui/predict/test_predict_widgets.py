@@ -11,6 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPersistentModelIndex, QPoint, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QAbstractItemModelTester
+from PySide6.QtWidgets import QProgressBar
 
 from core.errors import EngineError, PictureError
 from core.models import BEST, ModelAddress
@@ -18,7 +19,9 @@ from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
 from core.predict.records import Explanation, Prediction, Rendered, Unreadable
 from core.predict.training_neighbours import TrainingPicture
+from core.progress import CancelToken, Progress
 from core.store.held_out import HeldOut
+from gui.bridge import Handle
 from gui.predict.answer_view import AnswerView
 from gui.predict.class_bars import ROW, ClassBars
 from gui.predict.judged_folder import JudgedFolder
@@ -367,12 +370,14 @@ class HeldSession:
 
     def __init__(self):
         self.answers = []
+        self.handle = Handle(CancelToken())
 
     def judge(self, folder, answers, on_done, on_error):
         on_done(SimpleNamespace(root=folder, sentence=f"Gets 3 of 3 right on {folder}", held_out=None, pictures=()))
 
-    def lock(self, folder, locked, on_done, on_error):
-        self.answers.append((on_done, on_error))
+    def lock(self, folder, locked, on_done, on_error, on_progress):
+        self.answers.append((on_done, on_error, on_progress))
+        return self.handle
 
     def stop_judging(self):
         pass
@@ -384,8 +389,10 @@ def test_the_answer_about_a_lock_is_shown_with_its_own_folder_only(qtbot):
     qtbot.addWidget(judged)
     judged.judge(Path("old"), [])
     judged.locked.click()
+    judged.forget()
+    judged.judge(Path("old"), [])
     judged.locked.click()
-    (locked, _), (_, refused) = session.answers
+    (locked, *_), (_, refused, _) = session.answers
     judged.forget()
     locked(HeldOut("old", 0, 0))
     assert judged.isHidden()
@@ -398,3 +405,22 @@ def test_the_answer_about_a_lock_is_shown_with_its_own_folder_only(qtbot):
     judged.judge(Path("old"), [])
     locked(HeldOut("old", 0, 0))
     assert "is locked" in judged.accessibleName()
+
+
+def test_a_lock_says_how_far_it_is_and_can_be_cancelled(qtbot):
+    session = HeldSession()
+    judged = JudgedFolder(session)
+    qtbot.addWidget(judged)
+    judged.judge(Path("large"), [])
+    judged.show()
+    judged.locked.click()
+    assert judged.progress.isVisible()
+    assert not judged.locked.isEnabled()
+    (_, _, tell) = session.answers[0]
+    tell(Progress(3, 4, "Noting what is in large", "pictures"))
+    assert judged.progress.findChild(QProgressBar).value() == 750
+    judged.progress.cancelled.emit()
+    assert session.handle.cancelled
+    assert not judged.progress.isVisible()
+    assert judged.locked.isEnabled()
+    assert not judged.locked.isChecked()
