@@ -31,7 +31,7 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
         if output is not None:
             workbench.reports.write_findings(outcomes, output)
         if options.try_remedy:
-            return _try_remedy(workbench, outcomes, console)
+            return _try_remedy(workbench, outcomes, changes, console)
     finally:
         workbench.close()
     console.result([outcome_json(outcome) for outcome in outcomes], lambda: _as_text(outcomes, output))
@@ -40,10 +40,14 @@ def rules(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
     return int(any(outcome.status is RuleStatus.ERROR and outcome.unreadable for outcome in outcomes))
 
 
-def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Console) -> int:
+def _try_remedy(
+    workbench: Workbench,
+    outcomes: list[RuleOutcome],
+    changes: dict[str, dict[str, str]] | None,
+    console: Console,
+) -> int:
     """Train once more with the remedy of the finding that leads, and say whether it is found again."""
     from core.cli.wait import watch_to_end
-    from core.debugger.outcomes import job_outcomes
     from core.jobs.status import JobStatus
 
     remedy, name = workbench.jobs.try_remedy(outcomes, console.progress, CancelToken())
@@ -61,11 +65,11 @@ def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Cons
     if job.status is not JobStatus.COMPLETED:
         console.note(f"sagehound: {name}: {job.status}. {job.failure_reason}".rstrip())
         return 1
-    after = {item.rule: item for item in job_outcomes(workbench.engine, name)}
+    after = {item.rule: item for item in workbench.reports.evaluated(name, console.progress, changes)}
     found = [rule for rule, item in after.items() if item.status is RuleStatus.ISSUES_FOUND]
-    lead = after.get(remedy.outcome.rule)
-    gone = lead is not None and bool(lead.evaluated) and remedy.outcome.rule not in found
-    said = _what_came(remedy.outcome.rule, lead, gone, name, [rule for rule in found if rule != remedy.outcome.rule])
+    found_again = _found_again(after.get(remedy.outcome.rule))
+    others = [rule for rule in found if rule != remedy.outcome.rule]
+    said = _what_came(remedy.outcome.rule, found_again, name, others)
     before = workbench.engine.job(remedy.outcome.job)
     result = {
         "rule": remedy.outcome.rule,
@@ -74,8 +78,8 @@ def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Cons
         "before": remedy.before,
         "value": remedy.value,
         "trial": name,
-        "found_again": None if lead is None or not lead.evaluated else not gone,
-        "also_found": [rule for rule in found if rule != remedy.outcome.rule],
+        "found_again": found_again,
+        "also_found": others,
         "objective_before": finite_or_none(before.objective) if isinstance(before, TrainingJob) else None,
         "objective": finite_or_none(job.objective) if isinstance(job, TrainingJob) else None,
     }
@@ -86,14 +90,21 @@ def _try_remedy(workbench: Workbench, outcomes: list[RuleOutcome], console: Cons
     return 0
 
 
-def _what_came(rule: str, lead: RuleOutcome | None, gone: bool, name: str, others: list[str]) -> str:
+def _found_again(outcome: RuleOutcome | None) -> bool | None:
+    """Whether a rule finds with the remedy what it found before; None where it could not look."""
+    if outcome is None or not outcome.evaluated:
+        return None
+    return {RuleStatus.ISSUES_FOUND: True, RuleStatus.NO_ISSUES_FOUND: False}.get(outcome.status)
+
+
+def _what_came(rule: str, found_again: bool | None, name: str, others: list[str]) -> str:
     """Return in a sentence or two what the rules say of the training with the remedy."""
-    if lead is None or not lead.evaluated:
+    if found_again is None:
         said = tr("With the remedy {rule} had nothing to look at ({name}).").format(rule=rule, name=name)
-    elif gone:
-        said = tr("With the remedy {rule} is not found any more ({name}).").format(rule=rule, name=name)
-    else:
+    elif found_again:
         said = tr("{rule} is found with the remedy too: it was not this alone ({name}).").format(rule=rule, name=name)
+    else:
+        said = tr("With the remedy {rule} is not found any more ({name}).").format(rule=rule, name=name)
     beside = tr("Beside it: {others}.").format(others=", ".join(others)) if others else ""
     return f"{said} {beside}".rstrip()
 

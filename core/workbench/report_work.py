@@ -56,6 +56,28 @@ class ReportWork:
             for outcome in evaluate(folder, changes=changes, job=name, on_progress=on_progress, cancel=cancel)
         ]
 
+    def evaluated(
+        self,
+        name: str,
+        on_progress: OnProgress = ignore_progress,
+        changes: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> list[RuleOutcome]:
+        """Return the last word of a finished training job's rules on what it saved, none where it saved nothing.
+
+        What its own watcher records comes only a while after its end.
+        """
+        from core.debugger.evaluate_rules import evaluate
+        from core.debugger.job_rules import rules_for
+        from core.debugger.outcomes import in_order
+        from core.debugger.saved_jobs import trial_storages
+
+        engine = self._installation.engine
+        job, folder = engine.job(name), engine.job_folder(name)
+        if not isinstance(job, TrainingJob) or folder is None or not trial_storages(folder):
+            return []
+        rules = rules_for(engine.spec(job.tuning_job or name).training.debugger, job.hyperparameters)
+        return in_order(evaluate(folder, rules, changes=changes, job=name, on_progress=on_progress))
+
     def write_findings(self, outcomes: Sequence[RuleOutcome], destination: Path) -> Path:
         """Write what rules said, of one job or of many, as .html, .pdf, .json or .csv.
 

@@ -1,13 +1,18 @@
 """Rules beside real jobs of the local engine."""
 
+import json
 import time
+from argparse import Namespace
 
 import pytest
 
+from core.cli.console import Console
+from core.cli.debug import _found_again, rules
 from core.debugger.outcomes import issue_counts, job_outcomes, trial_names
 from core.engines.local.engine import LocalEngine
 from core.jobs.contract import default_metrics
 from core.jobs.ranges import CategoricalRange
+from core.jobs.records import RuleOutcome
 from core.jobs.specs import DebuggerConfig, Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.paths import AppPaths
@@ -66,6 +71,51 @@ def test_a_search_says_which_trials_went_wrong(workbench, manifest):
     assert "instead of 50" in found["LearningRateTooHigh"].advice
     assert {outcome.status for outcome in job_outcomes(engine, good)} == {RuleStatus.NO_ISSUES_FOUND}
     assert issue_counts(engine, "rates")[good] == 0 < issue_counts(engine, "rates")[bad]
+
+
+def test_a_remedy_is_judged_by_the_last_word_of_the_rules(workbench, manifest, capsys):
+    """The watcher beside a short training has not begun when that ends."""
+    hyperparameters = {"num_epochs": "6", "batch_size": "4", "learning_rate": "50"}
+    every = DebuggerConfig(save_interval=2, rules={"LearningRateTooHigh": {"climb_factor": "1.9"}})
+    workbench.jobs.launch(TrainingSpec("steep", {}, hyperparameters, default_metrics(), debugger=every), manifest)
+    wait(workbench.engine, "steep")
+    before = last_words(workbench.engine, "steep")
+    assert before["LearningRateTooHigh"].status is RuleStatus.ISSUES_FOUND
+
+    options = Namespace(job="steep", rule=[], output=None, try_remedy=True)
+    assert rules(options, workbench.paths, Console(as_json=True)) == 0
+    said = json.loads(capsys.readouterr().out)
+    after = last_words(workbench.engine, said["trial"])
+    assert said["found_again"] is (after[said["rule"]].status is RuleStatus.ISSUES_FOUND)
+    assert {*said["also_found"], said["rule"]} >= {
+        rule for rule, outcome in after.items() if outcome.status is RuleStatus.ISSUES_FOUND
+    }
+
+    (asked,) = workbench.reports.evaluated("steep", changes={"LearningRateTooHigh": {"patience": "2"}})
+    assert dict(asked.parameters) == {"climb_factor": "1.9", "patience": "2"}
+
+
+def last_words(engine, name):
+    """Return the outcomes that the watcher has recorded, once it has."""
+    deadline = time.monotonic() + 120
+    while not (found := job_outcomes(engine, name)) or any(item.status is RuleStatus.IN_PROGRESS for item in found):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return {outcome.rule: outcome for outcome in found}
+
+
+@pytest.mark.parametrize(
+    ("status", "evaluated", "found_again"),
+    [
+        (RuleStatus.ISSUES_FOUND, 5, True),
+        (RuleStatus.NO_ISSUES_FOUND, 5, False),
+        (RuleStatus.NO_ISSUES_FOUND, 0, None),
+        (RuleStatus.IN_PROGRESS, 5, None),
+        (RuleStatus.ERROR, 5, None),
+    ],
+)
+def test_only_a_rule_that_looked_to_the_end_says_that_a_remedy_helped(status, evaluated, found_again):
+    assert _found_again(RuleOutcome("one", "Overfit", status, 1.0, evaluated=evaluated)) is found_again
 
 
 def test_a_rule_can_stop_a_job(workbench, manifest):
