@@ -6,17 +6,21 @@ import dataclasses
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from core.debugger.saved_jobs import trial_storages
 from core.errors import SpecError
 from core.jobs.hyperparameters import check_value, defaults
 from core.jobs.records import RuleOutcome
 from core.jobs.specs import LONGEST_NAME, Spec
 from core.jobs.status import RuleStatus
 from core.translation import tr
-from training_scripts.arguments import BY_MODE
+from training_scripts.arguments import BY_MODE, whole
+from training_scripts.debugger.health import TRAIN_LOSS
+from training_scripts.debugger.reader import Trial
 
 MOST_EPOCHS = 10
-"""What a remedy is tried with at most, unless it is the number of epochs itself."""
+"""What a remedy is tried with at most, from the epoch of the finding on, unless it is that number itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,22 @@ def remedy_of(lead: RuleOutcome, hyperparameters: Mapping[str, str]) -> Remedy:
     return Remedy(lead, lead.setting, before, value)
 
 
-def spec_with(remedy: Remedy, spec: Spec, hyperparameters: Mapping[str, str]) -> Spec:
-    """Return the training job of a job or trial once more, with the remedy and at most `MOST_EPOCHS` epochs."""
+def epoch_of(outcome: RuleOutcome, folder: Path | None) -> int:
+    """Return in which epoch a finding came, from 1 on, by what the job saved in its folder; 1 where that is gone."""
+    step = outcome.first_step
+    if step is None or folder is None:
+        return 1
+    trials = [Trial(storage) for storage in trial_storages(folder)]
+    ends = {end for trial in trials if TRAIN_LOSS in trial.tensor_names() for end in trial.tensor(TRAIN_LOSS).steps()}
+    return 1 + sum(end < step for end in ends)
+
+
+def spec_with(remedy: Remedy, spec: Spec, hyperparameters: Mapping[str, str], epoch: int = 1) -> Spec:
+    """Return the training job of a job or trial once more, with the remedy; `epoch`: in which the finding came."""
     changed = {**spec.training.hyperparameters, **hyperparameters, remedy.setting: remedy.value}
     if remedy.setting != "num_epochs":
-        epochs = changed.get("num_epochs", str(defaults()["num_epochs"]))
-        changed["num_epochs"] = str(min(int(epochs), MOST_EPOCHS))
+        epochs = whole(1)(changed.get("num_epochs", str(defaults()["num_epochs"])))
+        changed["num_epochs"] = str(min(epochs, epoch - 1 + MOST_EPOCHS))
     ending = f"-remedy-{secrets.token_hex(2)}"
     name = remedy.outcome.job[: LONGEST_NAME - len(ending)].rstrip("-") + ending
     return dataclasses.replace(spec.training, name=name, hyperparameters=changed)

@@ -156,7 +156,7 @@ class JobWork:
         Raises:
             SpecError: nothing was found, its remedy needs a person, or training would cost money unseen.
         """
-        from core.debugger.remedies import leading, remedy_of, spec_with
+        from core.debugger.remedies import epoch_of, leading, remedy_of, spec_with
 
         lead = leading(outcomes)
         job = self._installation.engine.job(lead.job)
@@ -175,7 +175,9 @@ class JobWork:
                 else tr("The dataset that {name} learned from is not known here any more.").format(name=spec.name),
                 fix=tr("Train with --static {change} yourself.").format(change=remedy),
             )
-        return remedy, self.launch(spec_with(remedy, spec, job.hyperparameters), manifest, on_progress, cancel)
+        epoch = epoch_of(lead, self._installation.engine.job_folder(lead.job))
+        trained = spec_with(remedy, spec, job.hyperparameters, epoch)
+        return remedy, self.launch(trained, manifest, on_progress, cancel)
 
     def find(self, name: str) -> Job:
         """Return a job by name; "best" is the best trial of the latest tuning job, "latest" the latest job.

@@ -1,15 +1,18 @@
 """The remedy of a finding about a job of our own: which setting, which value, and where only a person can tell."""
 
+import numpy as np
 import pytest
 
-from core.debugger.remedies import leading, remedy_of, spec_with
+from core.debugger.remedies import epoch_of, leading, remedy_of, spec_with
 from core.errors import SpecError
 from core.jobs.contract import default_metrics
 from core.jobs.hyperparameters import check_value
 from core.jobs.records import RuleOutcome
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import RuleStatus
+from training_scripts.debugger.health import TRAIN_LOSS
 from training_scripts.debugger.rules import RULES
+from training_scripts.debugger.writer import Saved, TrialWriter
 
 
 def finding(rule="NotANumber", setting="learning_rate", change="*0.1", **others):
@@ -71,5 +74,17 @@ def test_the_training_is_the_same_but_for_the_setting_and_short():
     trial = spec_with(remedy_of(finding(), had), spec, had)
     assert trial.hyperparameters == {"seed": "4", "learning_rate": "5", "num_epochs": "10"}
     assert trial.name.startswith("job-remedy-")
+    late = spec_with(remedy_of(finding("Overtraining", "patience", "3"), had), spec, {"num_epochs": "200.0"}, 41)
+    assert (late.hyperparameters["patience"], late.hyperparameters["num_epochs"]) == ("3", "50")
     epochs = remedy_of(finding("Overfit", "num_epochs", "*0.5"), had)
     assert spec_with(epochs, spec, had).hyperparameters["num_epochs"] == "100"
+
+
+def test_the_epoch_of_a_finding_is_known_by_the_ends_of_epochs(tmp_path):
+    writer = TrialWriter(tmp_path)
+    writer.write_collections({"metrics": []}, {"metrics": ["^epoch/"]}, 1)
+    for number, step in enumerate((9, 19, 29)):
+        writer.write_step(step, "GLOBAL", step, [Saved(TRAIN_LOSS, np.float64(number))])
+    writer.close()
+    assert [epoch_of(finding(first_step=step), tmp_path) for step in (0, 9, 10, 29, 30)] == [1, 1, 2, 3, 4]
+    assert epoch_of(finding(), tmp_path) == epoch_of(finding(first_step=30), None) == 1
