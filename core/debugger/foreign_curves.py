@@ -20,6 +20,7 @@ from core.debugger import tracker_files
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.translation import tr
+from training_scripts.outside import UNUSABLE
 from training_scripts.regular_files import read_regular
 
 Curve = list[tuple[int, float]]
@@ -27,6 +28,8 @@ Curve = list[tuple[int, float]]
 
 MOST_EPOCHS = 50
 """Steps that are looked at of a training that has no evaluations to tell its epochs by."""
+_LONGEST_REASON = 200
+"""Characters of an error, which may quote the file."""
 _EVENTS = "events.out.tfevents."
 _TRAINER = "trainer_state.json"
 _VALID = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|dev|test)(?![a-z])")
@@ -55,10 +58,11 @@ def recorded_runs(source: str | Path) -> list[Recorded]:
         for file, read in _sources(place):
             try:
                 runs += read()
-            except (OSError, ValueError, csv.Error) as error:
-                why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            except (*UNUSABLE, csv.Error) as error:
                 raise UserFacingError(
-                    tr("The curves in {file} cannot be read.").format(file=file), f"{why}.", tr("Export them again.")
+                    tr("The curves in {file} cannot be read.").format(file=file),
+                    f"{_reason(error)}.",
+                    tr("Export them again."),
                 ) from error
     return [run for run in runs if meanings(run)]
 
@@ -97,7 +101,9 @@ def epochs_of(run: Recorded) -> list[tuple[int, dict[str, float]]]:
         for meaning, curve in curves.items():
             values = [value for step, value in curve if before < step <= end]
             if values:
-                row[meaning] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+                # Each is divided first: the sum of two losses of 1.5e308 would be infinite.
+                mean = sum(value / len(values) for value in values)
+                row[meaning] = mean if all(map(math.isfinite, values)) else math.nan
         rows.append((end, row))
     return rows
 
@@ -115,6 +121,15 @@ def write_trial(run: Recorded, folder: Path) -> None:
         saved = [Saved(f"epoch/{meaning}", np.float64(value)) for meaning, value in row.items()]
         writer.write_step(number, "GLOBAL", number, saved, step)
     writer.close()
+
+
+def _reason(error: Exception) -> str:
+    """Return in a few words why a file could not be read."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, ValueError | csv.Error):
+        return str(error)[:_LONGEST_REASON].rstrip(".")
+    return tr("it is damaged ({kind})").format(kind=type(error).__name__)
 
 
 def _sources(place: Path) -> Iterator[tuple[Path, Callable[[], Iterable[Recorded]]]]:
@@ -157,7 +172,8 @@ def _mlflow(folder: Path) -> Recorded:
             name = file.relative_to(folder / "metrics").as_posix()
             for line in read_regular(file).decode("utf-8").splitlines():
                 _, value, step = line.split()
-                curves.setdefault(name, {})[int(step)] = float(value)
+                if (at := tracker_files.step_of(float(step))) is not None:
+                    curves.setdefault(name, {})[at] = float(value)
     return Recorded(folder.name, {name: sorted(curve.items()) for name, curve in curves.items()})
 
 
@@ -173,14 +189,14 @@ def _table(file: Path) -> tracker_files.Runs:
     runs: tracker_files.Runs = {}
     for number, row in enumerate(rows[1:]):
         cells = [_number(cell) for cell in row]
-        step = cells[at] if at is not None and at < len(cells) else float(number)
-        if step is None or not math.isfinite(step):
+        step = tracker_files.step_of(cells[at] if at is not None and at < len(cells) else number)
+        if step is None:
             continue
         for column, (name, value) in enumerate(zip(names, cells, strict=False)):
             run, dash, metric = name.rpartition(" - ")
             if value is None or column == at or metric.endswith(("__MIN", "__MAX")):
                 continue
-            runs.setdefault(run if dash else file.stem, {}).setdefault(metric, {})[int(step)] = value
+            runs.setdefault(run if dash else file.stem, {}).setdefault(metric, {})[step] = value
     return runs
 
 

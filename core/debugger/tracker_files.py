@@ -5,7 +5,6 @@ Each reader returns {run: {metric: {step: value}}}.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from core.translation import tr
-from training_scripts.debugger.tfevents import DamagedRecord, message_fields
-from training_scripts.outside import parse_json, read_json
+from training_scripts.debugger.tfevents import message_fields
+from training_scripts.outside import UNUSABLE, parse_json, read_json
 from training_scripts.regular_files import open_regular, read_regular
 
 Runs = dict[str, dict[str, dict[int, float]]]
 STEPS = ("step", "global_step", "_step", "trainer/global_step", "epoch", "iteration", "iter")
 """What a column of steps is called, the surest first."""
+_FURTHEST = 2**63
+"""Above every step."""
 _DATABASE = b"SQLite format 3\0"
 _BLOCK = 32768
 """W&B's files are LevelDB's logs: blocks of this size, after a header of their own."""
@@ -62,12 +63,13 @@ def mlflow_database(file: Path) -> Runs:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not {"runs", "metrics"} <= tables:
                 return {}
-            names = dict(database.execute("SELECT run_uuid, name FROM runs"))
+            names = {str(run): name for run, name in database.execute("SELECT run_uuid, name FROM runs")}
             rows = database.execute("SELECT run_uuid, key, step, value, is_nan FROM metrics ORDER BY timestamp")
             for run, key, step, value, is_nan in rows:
-                curve = found.setdefault(run, {}).setdefault(str(key), {})
-                curve[int(step)] = float("nan") if is_nan else float(value)
-    except (sqlite3.Error, TypeError) as error:
+                number, at = float("nan") if is_nan else _as_number(value), step_of(step)
+                if number is not None and at is not None:
+                    found.setdefault(str(run), {}).setdefault(str(key), {})[at] = number
+    except sqlite3.Error as error:
         raise ValueError(tr("the database cannot be read: {error}").format(error=error)) from error
     shown = {run: str(names.get(run) or run) for run in found}
     twice = len(set(shown.values())) < len(shown)
@@ -87,7 +89,7 @@ def wandb_run(file: Path) -> Runs:
     for record in _log_records(data):
         try:
             rows += [_history(content) for number, content in message_fields(record) if number == 2]
-        except (DamagedRecord, ValueError, TypeError, IndexError, AttributeError) as error:
+        except UNUSABLE as error:
             raise ValueError(tr("a record cannot be read: {error}").format(error=error)) from error
     return {file.stem: _curves(rows)}
 
@@ -100,7 +102,7 @@ def _history(message: bytes) -> dict[str, Any]:
             parts = list(message_fields(content))
             keys = [text.decode() for at, text in parts if at in (1, 2)]
             value = next((text for at, text in parts if at == 16), b"null")
-            row[".".join(keys)] = json.loads(value)
+            row[".".join(keys)] = parse_json(value)
         elif number == 2:
             row.setdefault("_step", dict(message_fields(content)).get(1, 0))
     return row
@@ -130,14 +132,20 @@ def _curves(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
     at = next((name for name in STEPS if any(name in row for row in rows)), None)
     curves: dict[str, dict[int, float]] = {}
     for number, row in enumerate(rows):
-        step = row.get(at, number) if at is not None else number
-        if isinstance(step, bool) or not isinstance(step, int | float) or step != step or abs(step) == float("inf"):
+        step = step_of(row.get(at, number) if at is not None else number)
+        if step is None:
             continue
         for name, value in row.items():
             number_in = _as_number(value)
             if name != at and number_in is not None:
-                curves.setdefault(name, {})[int(step)] = number_in
+                curves.setdefault(name, {})[step] = number_in
     return curves
+
+
+def step_of(value: Any) -> int | None:
+    """Return the step that a cell names; None where that is no number, or one that no training reaches."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if known and abs(value) < _FURTHEST else None
 
 
 def _as_number(value: Any) -> float | None:

@@ -20,7 +20,13 @@ _UNREADABLE = (IndexError, ValueError, KeyError, TypeError, AttributeError, Over
 
 _MODE_NAMES = {number: name for name, number in MODES.items()}
 _DTYPES = {number: np.dtype(name) for name, number in DTYPE_NUMBERS.items()}
+_FIXED_SIZES = {1: 8, 5: 4}
+"""Bytes of a field, by its wire type."""
 _TYPED_VALUES = {5: "float32", 6: "float64", 7: "int32", 10: "int64", 11: "bool"}
+
+
+_LONGEST_NUMBER = 10
+"""Bytes of 64 bits, 7 in each."""
 
 
 class DamagedRecord(ValueError):
@@ -161,7 +167,11 @@ def _typed_array(parts: list[tuple[int, Any]], dtype: np.dtype[Any]) -> Array:
 
 
 def message_fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Return (field number, value) of a protobuf message: int for a varint, bytes for everything else."""
+    """Return (field number, value) of a protobuf message: int for a varint, bytes for everything else.
+
+    Raises:
+        ValueError: it is none, or cut short.
+    """
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -172,8 +182,10 @@ def message_fields(message: bytes) -> Iterator[tuple[int, Any]]:
             continue
         if kind == 2:
             size, position = _varint(message, position)
+        elif kind in _FIXED_SIZES:
+            size = _FIXED_SIZES[kind]
         else:
-            size = {1: 8, 5: 4}[kind]
+            raise ValueError(f"a field is of no kind that is known ({kind})")
         if position + size > len(message):
             raise ValueError("a field is cut short")
         yield key >> 3, message[position : position + size]
@@ -188,11 +200,10 @@ def _varints(data: bytes) -> Iterator[int]:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        byte = data[position]
-        result |= (byte & 0x7F) << shift
-        position += 1
+    result = 0
+    for at, byte in enumerate(data[position : position + _LONGEST_NUMBER]):
+        result |= (byte & 0x7F) << 7 * at
         if byte < 0x80:
-            return (result - (1 << 64) if result >= 1 << 63 else result), position
-        shift += 7
+            signed = result if result < 1 << 63 else (result & (1 << 64) - 1) - (1 << 64)
+            return signed, position + at + 1
+    raise ValueError("a number is cut short or too long")

@@ -147,17 +147,21 @@ def test_the_trainers_state(tmp_path):
     assert recorded_runs(tmp_path) == []
 
 
-def test_mlflows_database(tmp_path):
-    file = tmp_path / "mlflow.db"
+def _database(file, runs, metrics):
     with closing(sqlite3.connect(file)) as database:
         database.execute("CREATE TABLE runs (run_uuid TEXT, name TEXT)")
         columns = "key TEXT, value FLOAT, timestamp INTEGER, run_uuid TEXT, step INTEGER, is_nan BOOLEAN"
         database.execute(f"CREATE TABLE metrics ({columns})")
-        database.executemany("INSERT INTO runs VALUES (?, ?)", [("aaa", "good"), ("bbb", None)])
-        rows = [("train_loss", value, 1, "aaa", step, False) for step, value in enumerate(FALLING)]
-        rows += [("train_loss", 0.0 if step > 5 else 1.0, 1, "bbb", step, step > 5) for step in range(12)]
-        database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.executemany("INSERT INTO runs VALUES (?, ?)", runs)
+        database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", metrics)
         database.commit()
+    return file
+
+
+def test_mlflows_database(tmp_path):
+    rows = [("train_loss", value, 1, "aaa", step, False) for step, value in enumerate(FALLING)]
+    rows += [("train_loss", 0.0 if step > 5 else 1.0, 1, "bbb", step, step > 5) for step in range(12)]
+    file = _database(tmp_path / "mlflow.db", [("aaa", "good"), ("bbb", None)], rows)
     outcomes = [item for item in evaluate(tmp_path) if item.status is RuleStatus.ISSUES_FOUND]
     assert {item.job for item in outcomes} == {"bbb"}
     assert "NotANumber" in {item.rule for item in outcomes}
@@ -169,9 +173,20 @@ def test_mlflows_database(tmp_path):
 def _field(number, content):
     if isinstance(content, int):
         return bytes([number << 3, content])
-    length = bytes([len(content)]) if len(content) < 128 else bytes([len(content) & 127 | 128, len(content) >> 7])
-    key = bytes([number << 3 | 2]) if number < 16 else bytes([(number << 3 | 2) & 127 | 128, number >> 4])
-    return key + length + content
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value):
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _varint(value >> 7)
+
+
+def _wandb(records):
+    """Return a file of W&B's, each record in two parts."""
+    data = b":W&B" + struct.pack("<HB", 0xBEE1, 0)
+    for record in records:
+        for kind, part in ((2, record[:20]), (4, record[20:])):
+            data += bytes(4) + struct.pack("<HB", len(part), kind) + part
+    return data
 
 
 def test_a_run_of_wandb_without_network_read_as_far_as_it_goes(tmp_path):
@@ -180,15 +195,40 @@ def test_a_run_of_wandb_without_network_read_as_far_as_it_goes(tmp_path):
         items = [(b"train/loss", str(value)), (b"text", '"words"'), (b"_step", str(step))]
         message = b"".join(_field(1, _field(1, key) + _field(16, text.encode())) for key, text in items)
         records.append(_field(1, step) + _field(2, message + _field(2, _field(1, step))) + _field(7, b""))
-    data = b":W&B" + struct.pack("<HB", 0xBEE1, 0)
-    for record in records:  # of two parts each
-        for kind, part in ((2, record[:20]), (4, record[20:])):
-            data += bytes(4) + struct.pack("<HB", len(part), kind) + part
     file = tmp_path / "run-abc.wandb"
-    file.write_bytes(data[:-5])
+    file.write_bytes(_wandb(records)[:-5])
     (run,) = recorded_runs(tmp_path)
     assert run.curves["train/loss"] == list(enumerate(FALLING[:-1]))
     assert found(file) == {}
     file.write_bytes(b"nothing")
     with pytest.raises(UserFacingError, match=r"run-abc\.wandb cannot be read\. it is no run"):
         recorded_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (bytes([1 << 3 | 3, 0]), r"of no kind that is known \(3\)"),
+        (_field(2, _field(1, _field(1, b"loss") + _field(16, b"[" * 20_000))), "nested too deeply"),
+        (b"\x80" * 30_000, "a number is cut short or too long"),
+        (_field(2, _field(1, _field(1, b"\xff") + _field(16, b"1"))), "can't decode byte"),
+        (bytes([2 << 3, 1]), "a record cannot be read"),
+    ],
+)
+def test_a_damaged_run_of_wandb_is_refused_in_words(tmp_path, record, why):
+    file = tmp_path / "run-abc.wandb"
+    file.write_bytes(_wandb([record]))
+    with pytest.raises(UserFacingError, match=why):
+        recorded_runs(file)
+
+
+def test_numbers_beyond_all_bounds(tmp_path):
+    rows = [("loss", value, 1, "aaa", step, False) for step, value in enumerate((1.0, "much", 0.5))]
+    file = _database(tmp_path / "mlflow.db", [("aaa", "a")], [*rows, ("loss", 1.0, 1, "aaa", 9e999, False)])
+    assert recorded_runs(file)[0].curves == {"loss": [(0, 1.0), (2, 0.5)]}
+    table = tmp_path / "log.csv"
+    table.write_text("step,loss,val_loss\n1,1.5e308,\n2,1.5e308,1\n1e300,1,1\nnan,1,1\n", encoding="utf-8")
+    assert epochs_of(recorded_runs(table)[0]) == [(2, {"train_loss": 1.5e308, "valid_loss": 1.0})]
+    table.write_text("step,loss\n1,1\n" + "x" * 200_000 + ",2\n", encoding="utf-8")
+    with pytest.raises(UserFacingError, match="field larger than field limit"):
+        recorded_runs(table)
