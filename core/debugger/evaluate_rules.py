@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core.debugger.aws_output import aws_outcomes
@@ -90,7 +91,8 @@ def _evaluate_curves(
             trial, chosen = Trial.open(Path(folder)), dict(rules or curve_rules())
             if changes is not None:
                 chosen = {rule: {**chosen.get(rule, {}), **values} for rule, values in changes.items()}
-            found += _evaluate(trial, chosen, job or run.name, on_progress, cancel)
+            outcomes = _evaluate(trial, chosen, job or run.name, on_progress, cancel)
+            found += [replace(outcome, unreadable=(*outcome.unreadable, *run.unreadable)) for outcome in outcomes]
     return found
 
 

@@ -9,19 +9,21 @@ or of validation.
 from __future__ import annotations
 
 import csv
+import io
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from core.debugger import tracker_files
+from core.debugger.curve_names import STEPS, meaning_of
+from core.debugger.tracker_files import Runs, step_of
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.translation import tr
 from training_scripts.outside import UNUSABLE
-from training_scripts.regular_files import read_regular
+from training_scripts.regular_files import open_regular, read_regular
 
 Curve = list[tuple[int, float]]
 """(step, value), by step."""
@@ -30,41 +32,56 @@ MOST_EPOCHS = 50
 """Steps that are looked at of a training that has no evaluations to tell its epochs by."""
 _LONGEST_REASON = 200
 """Characters of an error, which may quote the file."""
+MOST_BYTES = 512 * 1024 * 1024
+"""Of a file that is read whole; a larger one is data rather than curves. TensorBoard's, with pictures, are not."""
 _EVENTS = "events.out.tfevents."
 _TRAINER = "trainer_state.json"
-_VALID = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|dev|test)(?![a-z])")
-_LOSS = re.compile(r"(?<![a-z])(loss|nll|cross_entropy|crossentropy)(?![a-z])")
-_ACCURACY = re.compile(r"(?<![a-z])(acc|accuracy|top1|accuracy_top1)(?![a-z])")
-_RATE = re.compile(r"(?<![a-z])(lr|learning_rate)(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The curves of one run, by the names that they have there."""
+    """The curves of one run, by the names that they have there: those alone that mean something here.
+
+    `unreadable` names the files below the folder that was read, of this run or others, that could not be, with why.
+    """
 
     name: str
     curves: Mapping[str, Curve]
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is read together: the files of a run, a later one completing those before, or one file with many runs."""
+
+    files: Sequence[Path]
+    read: Callable[[Path], Runs]
+    most_bytes: float = MOST_BYTES
 
 
 def recorded_runs(source: str | Path) -> list[Recorded]:
     """Return the runs whose curves are in a file, or at any depth below a folder; none where there are no curves.
 
+    Below a folder what cannot be read is left out, and named beside what can.
+
     Raises:
-        UserFacingError: a file cannot be read.
+        UserFacingError: the file cannot be read, or nothing below the folder could be.
     """
     top = Path(source).expanduser()
     runs: list[Recorded] = []
+    failed: dict[Path, Exception] = {}
     for place in [top] if top.is_file() else folders_below(top):
-        for file, read in _sources(place):
-            try:
-                runs += read()
-            except (*UNUSABLE, csv.Error) as error:
-                raise UserFacingError(
-                    tr("The curves in {file} cannot be read.").format(file=file),
-                    f"{_reason(error)}.",
-                    tr("Export them again."),
-                ) from error
-    return [run for run in runs if meanings(run)]
+        for source_there in _sources(place):
+            runs += [run for run in _recorded(source_there, failed) if meanings(run)]
+    if failed and not runs:
+        file, error = next(iter(failed.items()))
+        raise UserFacingError(
+            tr("The curves in {file} cannot be read.").format(file=file),
+            f"{_reason(error)}.",
+            tr("Export them again."),
+        ) from error
+    unreadable = tuple(f"{file.relative_to(top)} ({_reason(error)})" for file, error in failed.items())
+    return [replace(run, unreadable=unreadable) for run in runs]
 
 
 def meanings(run: Recorded) -> dict[str, str]:
@@ -74,13 +91,8 @@ def meanings(run: Recorded) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in sorted(run.curves, key=lambda name: (len(name), name)):
-        words = name.lower().replace("-", "_")
-        part = words.replace("_", " ")
-        kind = "loss" if _LOSS.search(part) else "accuracy" if _ACCURACY.search(part) else ""
-        if kind:
-            found.setdefault(f"{'valid' if _VALID.search(part) else 'train'}_{kind}", name)
-        elif _RATE.search(part) or _RATE.search(words):
-            found.setdefault("learning_rate", name)
+        if meaning := meaning_of(name):
+            found.setdefault(meaning, name)
     return found if any(key.endswith("_loss") for key in found) else {}
 
 
@@ -132,71 +144,85 @@ def _reason(error: Exception) -> str:
     return tr("it is damaged ({kind})").format(kind=type(error).__name__)
 
 
-def _sources(place: Path) -> Iterator[tuple[Path, Callable[[], Iterable[Recorded]]]]:
-    """Yield what reads the runs of one file, or of one folder without those below it, and which file that reads."""
-    files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
+def _sources(place: Path) -> Iterator[_Source]:
+    """Yield what is in one file, or in one folder without those below it; nothing in a folder that cannot be read."""
+    try:
+        files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
+        of_mlflow = (place / "metrics").is_dir() and (place / "meta.yaml").is_file()
+        metrics = sorted(file for file in (place / "metrics").rglob("*") if file.is_file()) if of_mlflow else []
+    except OSError:
+        return
     if events := [file for file in files if file.name.startswith(_EVENTS)]:
-        yield events[0], lambda: [_tensorboard(events)]
-    if (place / "metrics").is_dir() and (place / "meta.yaml").is_file():
-        yield place, lambda: [_mlflow(place)]
+        yield _Source(events, _tensorboard, math.inf)  # a run that was resumed has a file for each part
+    if metrics:
+        yield _Source(metrics, partial(_mlflow, place))
     for file in files:
         reader = _READERS.get(file.suffix.lower())
         if file.name == _TRAINER:
             reader = tracker_files.trainer_state
         if reader is not None:
-            yield file, partial(_recorded, reader, file)
+            yield _Source([file], reader)
 
 
-def _recorded(reader: Callable[[Path], tracker_files.Runs], file: Path) -> list[Recorded]:
+def _recorded(source: _Source, failed: dict[Path, Exception]) -> list[Recorded]:
+    """Return the runs of a source; `failed` takes up the files that cannot be read."""
+    found: Runs = {}
+    for file in source.files:
+        try:
+            if file.stat().st_size > source.most_bytes:
+                raise ValueError(tr("it is larger than {most:.0f} MiB").format(most=source.most_bytes / (1024 * 1024)))
+            for run, curves in source.read(file).items():
+                for name, curve in curves.items():
+                    found.setdefault(run, {}).setdefault(name, {}).update(curve)
+        except (*UNUSABLE, csv.Error) as error:
+            failed[file] = error
     return [
-        Recorded(name, {metric: sorted(curve.items()) for metric, curve in curves.items()})
-        for name, curves in reader(file).items()
+        Recorded(run, {name: sorted(curve.items()) for name, curve in curves.items()}) for run, curves in found.items()
     ]
 
 
-def _tensorboard(files: Sequence[Path]) -> Recorded:
+def _tensorboard(file: Path) -> Runs:
     from training_scripts.debugger.tfevents import decode_scalars
 
     curves: dict[str, dict[int, float]] = {}
-    for file in files:  # a run that was resumed has a file for each part
-        for tag, step, value in decode_scalars(read_regular(file)):
-            curves.setdefault(tag, {})[step] = value
-    return Recorded(files[0].parent.name, {tag: sorted(curve.items()) for tag, curve in curves.items()})
+    with open_regular(file) as opened:
+        for tag, step, value in decode_scalars(opened):
+            if meaning_of(tag):
+                curves.setdefault(tag, {})[step] = value
+    return {file.parent.name: curves}
 
 
-def _mlflow(folder: Path) -> Recorded:
-    """Read a line of MLflow's: time, value and step."""
-    curves: dict[str, dict[int, float]] = {}
-    for file in sorted((folder / "metrics").rglob("*")):
-        if file.is_file():
-            name = file.relative_to(folder / "metrics").as_posix()
-            for line in read_regular(file).decode("utf-8").splitlines():
-                _, value, step = line.split()
-                if (at := tracker_files.step_of(float(step))) is not None:
-                    curves.setdefault(name, {})[at] = float(value)
-    return Recorded(folder.name, {name: sorted(curve.items()) for name, curve in curves.items()})
+def _mlflow(run: Path, file: Path) -> Runs:
+    """Read one metric of a run of MLflow's: lines of time, value and step."""
+    curve: dict[int, float] = {}
+    for line in read_regular(file).decode("utf-8").splitlines():
+        _, value, step = line.split()
+        if (at := step_of(float(step))) is not None:
+            curve[at] = float(value)
+    return {run.name: {file.relative_to(run / "metrics").as_posix(): curve}}
 
 
-def _table(file: Path) -> tracker_files.Runs:
+def _table(file: Path) -> Runs:
     """Read a table with a column of steps, or a row for each; W&B's has a column for each run, `run - metric`."""
-    text = read_regular(file).decode("utf-8-sig", "replace")
-    if not text.strip():
-        return {}
-    rows = list(csv.reader(text.splitlines(), delimiter="\t" if file.suffix.lower() == ".tsv" else ","))
-    names = [name.strip() for name in rows[0]]
+    text = io.StringIO(read_regular(file).decode("utf-8-sig", "replace"), newline=None)
+    rows = csv.reader(text, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
+    names = [name.strip() for name in next(rows, [])]
     lower = [name.lower() for name in names]
-    at = next((lower.index(name) for name in tracker_files.STEPS if name in lower), None)
-    runs: tracker_files.Runs = {}
-    for number, row in enumerate(rows[1:]):
-        cells = [_number(cell) for cell in row]
-        step = tracker_files.step_of(cells[at] if at is not None and at < len(cells) else number)
+    at = next((lower.index(name) for name in STEPS if name in lower), None)
+    columns = [
+        (column, run if dash else file.stem, metric)
+        for column, name in enumerate(names)
+        for run, dash, metric in [name.rpartition(" - ")]
+        if column != at and meaning_of(metric) and not metric.endswith(("__MIN", "__MAX"))
+    ]
+    runs: Runs = {}
+    for number, row in enumerate(rows if columns else ()):
+        step = step_of((_number(row[at]) if at < len(row) else None) if at is not None else number)
         if step is None:
             continue
-        for column, (name, value) in enumerate(zip(names, cells, strict=False)):
-            run, dash, metric = name.rpartition(" - ")
-            if value is None or column == at or metric.endswith(("__MIN", "__MAX")):
-                continue
-            runs.setdefault(run if dash else file.stem, {}).setdefault(metric, {})[step] = value
+        for column, run, metric in columns:
+            if column < len(row) and (value := _number(row[column])) is not None:
+                runs.setdefault(run, {}).setdefault(metric, {})[step] = value
     return runs
 
 
@@ -208,7 +234,7 @@ def _number(cell: str) -> float | None:
         return None
 
 
-_READERS: Mapping[str, Callable[[Path], tracker_files.Runs]] = {
+_READERS: Mapping[str, Callable[[Path], Runs]] = {
     ".csv": _table,
     ".tsv": _table,
     ".jsonl": tracker_files.json_lines,

@@ -7,37 +7,35 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from core.debugger.curve_names import STEPS, meaning_of
 from core.translation import tr
 from training_scripts.debugger.tfevents import message_fields
 from training_scripts.outside import UNUSABLE, parse_json, read_json
 from training_scripts.regular_files import open_regular, read_regular
 
 Runs = dict[str, dict[str, dict[int, float]]]
-STEPS = ("step", "global_step", "_step", "trainer/global_step", "epoch", "iteration", "iter")
-"""What a column of steps is called, the surest first."""
+"""By run, metric and step."""
 _FURTHEST = 2**63
 """Above every step."""
 _DATABASE = b"SQLite format 3\0"
+_COLUMNS: Mapping[str, Set[str]] = {
+    "runs": {"run_uuid", "name"},
+    "metrics": {"run_uuid", "key", "step", "value", "is_nan", "timestamp"},
+}
+"""What is read of MLflow's tables; others' have the same names."""
 _BLOCK = 32768
 """W&B's files are LevelDB's logs: blocks of this size, after a header of their own."""
 
 
 def json_lines(file: Path) -> Runs:
     """Read a row for each line, as W&B's exports and many scripts write them; lines of other kinds are skipped."""
-    rows = []
-    for line in read_regular(file).splitlines():
-        try:
-            row = parse_json(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return {file.stem: _curves(rows)}
+    with open_regular(file) as lines:
+        return {file.stem: _curves(_rows(lines))}
 
 
 def trainer_state(file: Path) -> Runs:
@@ -60,12 +58,14 @@ def mlflow_database(file: Path) -> Runs:
     found: Runs = {}
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not {"runs", "metrics"} <= tables:
-                return {}
+            for table, columns in _COLUMNS.items():
+                if not columns <= {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
+                    return {}
             names = {str(run): name for run, name in database.execute("SELECT run_uuid, name FROM runs")}
             rows = database.execute("SELECT run_uuid, key, step, value, is_nan FROM metrics ORDER BY timestamp")
             for run, key, step, value, is_nan in rows:
+                if not meaning_of(str(key)):
+                    continue
                 number, at = float("nan") if is_nan else _as_number(value), step_of(step)
                 if number is not None and at is not None:
                     found.setdefault(str(run), {}).setdefault(str(key), {})[at] = number
@@ -100,9 +100,11 @@ def _history(message: bytes) -> dict[str, Any]:
     for number, content in message_fields(message):
         if number == 1:
             parts = list(message_fields(content))
-            keys = [text.decode() for at, text in parts if at in (1, 2)]
+            name = ".".join(text.decode() for at, text in parts if at in (1, 2))
+            if name not in STEPS and not meaning_of(name):
+                continue
             value = next((text for at, text in parts if at == 16), b"null")
-            row[".".join(keys)] = parse_json(value)
+            row[name] = parse_json(value)
         elif number == 2:
             row.setdefault("_step", dict(message_fields(content)).get(1, 0))
     return row
@@ -127,19 +129,33 @@ def _log_records(data: bytes) -> Iterator[bytes]:
             parts = []
 
 
-def _curves(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
-    rows = list(rows)
-    at = next((name for name in STEPS if any(name in row for row in rows)), None)
-    curves: dict[str, dict[int, float]] = {}
-    for number, row in enumerate(rows):
-        step = step_of(row.get(at, number) if at is not None else number)
-        if step is None:
+def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            row = parse_json(line)
+        except ValueError:
             continue
-        for name, value in row.items():
-            number_in = _as_number(value)
-            if name != at and number_in is not None:
-                curves.setdefault(name, {})[step] = number_in
+        if isinstance(row, dict):
+            yield row
+
+
+def _curves(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
+    """Return the curves in rows, of which no more is kept than the numbers: there may be gigabytes of other things."""
+    kept = [(number, numbers) for number, row in enumerate(rows) if (numbers := _numbers(row))]
+    at = next((name for name in STEPS if any(name in numbers for _, numbers in kept)), None)
+    curves: dict[str, dict[int, float]] = {}
+    for row_number, numbers in kept:
+        step = step_of(row_number if at is None else numbers.get(at, row_number))
+        for name, value in numbers.items():
+            if step is not None and value is not None and meaning_of(name):
+                curves.setdefault(name, {})[step] = value
     return curves
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the steps and the numbers with a meaning of a row; {} where there are steps alone."""
+    found = {name: _as_number(value) for name, value in row.items() if meaning_of(name)}
+    return found and found | {name: _as_number(row[name]) for name in STEPS if name in row}
 
 
 def step_of(value: Any) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.dataset.manifest import Manifest
 from core.debugger.evaluate_rules import evaluate
-from core.debugger.foreign_curves import recorded_runs
+from core.debugger.foreign_curves import Recorded, recorded_runs
 from core.debugger.outcomes import in_order, read_outcomes
 from core.debugger.saved_jobs import trial_storages
 from core.errors import UserFacingError
@@ -81,16 +81,18 @@ def read_run(
     try:
         profile = replace(read_profile(path, on_progress, cancel), source=str(run.source))
     except NoProfile:
-        curves = recorded_runs(path) if path.is_dir() and not story.curves else []
+        ended = run.job is not None and run.job.status.is_final  # why it failed is worth a report
+        known = bool(ended or outcomes or story.curves or story.results)
+        curves = _curves_of_others(path, known) if path.is_dir() and not story.curves else []
         if len(curves) > 1:
             raise _several([curve.name for curve in curves], run.source) from None
-        story = replace(story, **of_others(curves[0])) if curves else story
-        if curves:
-            outcomes = tuple(in_order(evaluate(path, on_progress=on_progress, cancel=cancel)))
-        ended = run.job is not None and run.job.status.is_final  # why it failed is worth a report
-        if not (ended or outcomes or story.curves or story.results):
+        if not (known or curves):
             raise
-        return bare_run(str(run.source), outcomes, run.job, story)
+        if curves:
+            story = replace(story, **of_others(curves[0]))
+            outcomes = tuple(in_order(evaluate(path, on_progress=on_progress, cancel=cancel)))
+        problems = [tr("{file} could not be read.").format(file=file) for run in curves for file in run.unreadable]
+        return bare_run(str(run.source), outcomes, run.job, story, problems)
     if profile.is_empty and (existing := find_report(path)) is not None:
         return existing
     on_progress(Progress(0, None, tr("Analysing the profile"), "items"))
@@ -99,12 +101,30 @@ def read_run(
 
 
 def bare_run(
-    source: str, outcomes: Sequence[RuleOutcome], job: TrainingJob | None = None, story: Story | None = None
+    source: str,
+    outcomes: Sequence[RuleOutcome],
+    job: TrainingJob | None = None,
+    story: Story | None = None,
+    problems: Sequence[str] = (),
 ) -> ReadRun:
-    """Return a run of which there is no profile."""
-    profile = Profile(source)
+    """Return a run of which there is no profile; `problems` says what of it could not be read."""
+    profile = Profile(source, problems=tuple(problems))
     analysis = analyse_profile(profile, job=job, outcomes=outcomes)
     return ReadRun(profile, analysis, story or Story(), job, tuple(outcomes))
+
+
+def _curves_of_others(path: Path, known: bool) -> list[Recorded]:
+    """Return the curves that other tools recorded; files that cannot be read are in the way of nothing that is known.
+
+    Raises:
+        UserFacingError: nothing is, and none of them can be read.
+    """
+    try:
+        return recorded_runs(path)
+    except UserFacingError:
+        if not known:
+            raise
+        return []
 
 
 def job_root(folder: Path) -> Path | None:

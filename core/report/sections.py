@@ -31,7 +31,7 @@ def chapters(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -
     if analysis.is_empty:
         missing = Text(tr("There is no profile of it, so nothing is said about time and machines."), "muted")
         said = rules(analysis, outcomes)
-        return (replace(said, blocks=(*said.blocks, missing)),)
+        return (replace(said, blocks=(*said.blocks, missing, *problems(analysis))),)
     times = time_chapters.times(analysis)
     sections = (
         Section(times.key, times.title, (*times.blocks, *problems(analysis))),

@@ -72,7 +72,7 @@ def test_what_is_not_a_regular_file_is_refused(tmp_path):
         looks_whole,
         _text,
         _table,
-        lambda path: _tensorboard([path]),
+        _tensorboard,
         lambda path: FolderStorage(path.parent).read(path.name),
         lambda path: read_system([path]),
         lambda path: read_framework([path]),

@@ -5,9 +5,10 @@ Only the fields that smdebug writes are known here; others are skipped.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ _FIXED_SIZES = {1: 8, 5: 4}
 _TYPED_VALUES = {5: "float32", 6: "float64", 7: "int32", 10: "int64", 11: "bool"}
 
 
+_LONGEST_RECORD = 1 << 31
+"""Bytes that protobuf lets a message have."""
 _LONGEST_NUMBER = 10
 """Bytes of 64 bits, 7 in each."""
 
@@ -39,7 +42,7 @@ def decode(data: bytes) -> Iterator[TensorRecord]:
     Raises:
         DamagedRecord: a record is cut short or is none.
     """
-    for event in _events(data):
+    for event in _events(io.BytesIO(data)):
         try:
             yield from _tensors(event)
         except _UNREADABLE as error:
@@ -47,38 +50,37 @@ def decode(data: bytes) -> Iterator[TensorRecord]:
             raise DamagedRecord(f"a record cannot be read: {error}") from None
 
 
-def decode_scalars(data: bytes) -> Iterator[tuple[str, int, float]]:
-    """Yield (tag, step, value) of the scalars that TensorBoard shows, from the bytes of an event file.
+def decode_scalars(file: BinaryIO) -> Iterator[tuple[str, int, float]]:
+    """Yield (tag, step, value) of the scalars that TensorBoard shows, from an event file.
 
     A file that is still written may end in the middle of a record, whose scalars come later.
 
     Raises:
         DamagedRecord: a record is none.
     """
-    for event in _events(data, unfinished=True):
+    for event in _events(file, unfinished=True):
         try:
             yield from _scalars(event)
         except _UNREADABLE as error:
             raise DamagedRecord(f"a record cannot be read: {error}") from None
 
 
-def _events(data: bytes, unfinished: bool = False) -> Iterator[bytes]:
+def _events(file: BinaryIO, unfinished: bool = False) -> Iterator[bytes]:
     """Yield the messages of records."""
-    position = 0
-    while position < len(data):
-        if position + 12 > len(data):
+    while header := file.read(12):
+        if len(header) < 12:
             if unfinished:
                 return
             raise DamagedRecord("a record's header is cut short")
-        (length,) = struct.unpack_from("<Q", data, position)
-        if struct.unpack_from("<I", data, position + 8)[0] != masked_crc(data[position : position + 8]):
+        length, checksum = struct.unpack("<QI", header)
+        if checksum != masked_crc(header[:8]):
             raise DamagedRecord("a record's length does not fit its checksum")
-        event = data[position + 12 : position + 12 + length]
+        event = file.read(min(length, _LONGEST_RECORD))
         if len(event) != length:
             if unfinished:
                 return
             raise DamagedRecord("a record is cut short")
-        position += 12 + length + 4
+        file.read(4)  # the checksum of the message
         yield event
 
 

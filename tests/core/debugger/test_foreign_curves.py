@@ -3,12 +3,14 @@
 import json
 import sqlite3
 import struct
+import tracemalloc
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from core.debugger.evaluate_rules import evaluate
-from core.debugger.foreign_curves import epochs_of, meanings, recorded_runs
+from core.debugger.foreign_curves import MOST_BYTES, epochs_of, meanings, recorded_runs
 from core.debugger.job_rules import CURVE_RULES
 from core.errors import UserFacingError
 from core.jobs.status import RuleStatus
@@ -232,3 +234,56 @@ def test_numbers_beyond_all_bounds(tmp_path):
     table.write_text("step,loss\n1,1\n" + "x" * 200_000 + ",2\n", encoding="utf-8")
     with pytest.raises(UserFacingError, match="field larger than field limit"):
         recorded_runs(table)
+
+
+def test_what_cannot_be_read_denies_nothing_beside_it(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,loss\n0,2\n1,1\n", encoding="utf-8")
+    (tmp_path / "run-abc.wandb").write_bytes(b"")
+    with closing(sqlite3.connect(tmp_path / "others.sqlite")) as database:
+        database.execute("CREATE TABLE runs (id TEXT)")
+        database.execute("CREATE TABLE metrics (id TEXT, value FLOAT)")
+        database.commit()
+    with (tmp_path / "pictures.jsonl").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    (run,) = recorded_runs(tmp_path)
+    assert run.curves == {"loss": [(0, 2.0), (1, 1.0)]}
+    assert run.unreadable == (
+        "pictures.jsonl (it is larger than 512 MiB)",
+        "run-abc.wandb (it is no run of W&B's)",
+    )
+    assert {outcome.unreadable for outcome in evaluate(tmp_path)} == {run.unreadable}
+    assert recorded_runs(tmp_path / "others.sqlite") == []
+    with pytest.raises(UserFacingError, match="larger than 512 MiB"):
+        recorded_runs(tmp_path / "pictures.jsonl")
+
+
+def test_one_damaged_file_of_a_run_leaves_its_others(tmp_path):
+    folder = tensorboard(tmp_path / "run", loss=FALLING)
+    (folder / "events.out.tfevents.1800000000.host.2.0").write_bytes(bytes(100))
+    metrics = tmp_path / "mlruns" / "abc" / "metrics"
+    metrics.mkdir(parents=True)
+    (metrics.parent / "meta.yaml").write_text("run_name: x\n", encoding="utf-8")
+    (metrics / "loss").write_text("17 2.0 0\n17 1.0 1\n", encoding="utf-8")
+    (metrics / "val_loss").write_text("17 2.0\n", encoding="utf-8")
+    of_mlflow, of_tensorboard = sorted(recorded_runs(tmp_path), key=lambda run: run.name)
+    assert of_mlflow.curves == {"loss": [(0, 2.0), (1, 1.0)]}
+    assert len(of_tensorboard.curves["loss"]) == 12
+    assert [name.split(" (")[0] for name in of_mlflow.unreadable] == [
+        str(Path("run/events.out.tfevents.1800000000.host.2.0")),
+        str(Path("mlruns/abc/metrics/val_loss")),
+    ]
+
+
+def test_of_json_lines_the_numbers_alone_are_kept(tmp_path):
+    file = tmp_path / "history.jsonl"
+    with file.open("w", encoding="utf-8") as opened:
+        for step in range(200):
+            opened.write(json.dumps({"step": step, "loss": 1.0, "text": "x" * 50_000}) + "\n")
+    tracemalloc.start()
+    try:
+        (run,) = recorded_runs(file)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(run.curves["loss"]) == 200
+    assert most < 2_000_000 < file.stat().st_size

@@ -12,7 +12,7 @@ from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
 from core.profiler.read import NoProfile
 from core.report import Run, export, export_findings
-from core.report.document import Findings, LineChart, Table
+from core.report.document import Findings, LineChart, Table, Text
 from core.report.findings_report import findings_document
 from core.report.reported_run import bare_run, read_run
 from core.report.rule_chapters import outcome_blocks
@@ -105,3 +105,16 @@ def test_curves_of_another_tool_are_a_report(tmp_path):
     assert chart.lines[1].x.tolist() == [10 * step for step in range(12)]
     table = next(block for block in document.sections[1].blocks if isinstance(block, Table))
     assert table.rows[0][0] == "Overfit"
+
+
+def test_files_of_other_tools_that_cannot_be_read_deny_no_report(tmp_path):
+    place = tensorboard(tmp_path / "run", train_loss=FALLING)
+    (place / "run-abc.wandb").write_bytes(b"")
+    (section,) = job_document(read_run(Run(place), place)).sections[1:]
+    texts = [block.text for block in section.blocks if isinstance(block, Text)]
+    assert "run-abc.wandb (it is no run of W&B's) could not be read." in texts
+    ended = tmp_path / "ended"
+    ended.mkdir()
+    (ended / "run-abc.wandb").write_bytes(b"")
+    job = TrainingJob("job", JobStatus.FAILED, 0.0, failure_reason="The dataset is gone.")
+    assert read_run(Run(ended, job), ended).job is job
