@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.engine import Engine
@@ -40,14 +41,12 @@ class ModelChoice:
     accuracy: Accuracy | None = None
 
 
-def available_models(engine: Engine, limit: int = 200) -> list[ModelChoice]:
-    """Return the models that can be loaded, newest job first; a tuning job gives its best trial, then its others."""
-    choices: list[ModelChoice] = []
-    for choice in _choices(engine):
-        choices.append(choice)
-        if len(choices) >= limit:
-            break
-    return choices
+def available_models(engine: Engine, limit: int = 200, folder: str | None = None) -> list[ModelChoice]:
+    """Return the models that can be loaded, newest job first; a tuning job gives its best trial, then its others.
+
+    With a `folder`, only those that learned from it.
+    """
+    return list(islice(_choices(engine, folder), limit))
 
 
 def best_model(engine: Engine, dataset: Manifest | None = None) -> ModelChoice | None:
@@ -130,8 +129,10 @@ def has_model(job: TrainingJob) -> bool:
     return job.artifact is not None and job.status in (JobStatus.COMPLETED, JobStatus.STOPPED)
 
 
-def _choices(engine: Engine) -> Iterator[ModelChoice]:
+def _choices(engine: Engine, folder: str | None) -> Iterator[ModelChoice]:
     for job in engine.jobs():
+        if folder is not None and dataset_of(engine, job.name) != folder:
+            continue
         if isinstance(job, TrainingJob):
             if has_model(job):
                 yield _single_choice(job)

@@ -102,7 +102,7 @@ class Installation:
         self.remember_connection()
         try:
             yield
-        except Exception:
+        except BaseException:  # Ctrl-C too
             with suppress(UserFacingError):
                 self._forget_connection_without(job, before)
             raise

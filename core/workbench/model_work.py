@@ -225,15 +225,9 @@ class ModelWork:
 
     def trained_on(self, scan: Scan) -> list[ModelChoice]:
         """Return the models that learned from a scanned folder, newest job first: a check can ask each."""
-        folder, owners = str(scan.root), dict[str, str]()
-        found = []
-        for choice in self.choices():
-            owner = choice.tuning_job or choice.job
-            if owner not in owners:
-                owners[owner] = self.dataset_of(owner)
-            if owners[owner] == folder:
-                found.append(choice)
-        return found
+        from core.models.choices import available_models
+
+        return available_models(self._installation.engine, folder=str(scan.root))
 
     def _best_on(self, scan: Scan) -> TrainingJob | None:
         """Return the job whose model is the best on a folder; None where none was trained on it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -57,6 +58,8 @@ class CheckCard(Card):
         super().__init__(tr("Check"))
         self._workbench, self._bridge = workbench, bridge
         self._scan: Scan | None = None
+        self._root: Path | None = None
+        self._wanted = _BEST
         self._running: Handle | None = None
         self._shown: list[QWidget] = []
         self.start = button(
@@ -70,6 +73,7 @@ class CheckCard(Card):
         self.model.setAccessibleName(tr("Model that the check asks"))
         self.model.setToolTip(tr("The check asks this model what it takes the pictures for that it did not learn from"))
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model.activated.connect(self._on_model)
         self._show_models(())
         self._rows = QVBoxLayout()
         self.add(self.said)
@@ -84,7 +88,9 @@ class CheckCard(Card):
         """Offer to check this dataset."""
         self.cancel()
         self._scan = scan
-        self._show_models(())
+        if scan is not None and scan.root != self._root:
+            self._root, self._wanted = scan.root, _BEST
+            self._show_models(())
         if self.isVisible():
             self._ask_models()
         self._clear()
@@ -155,15 +161,17 @@ class CheckCard(Card):
         self._bridge.run(lambda on_progress, cancel: workbench.models.trained_on(scan), show)
 
     def _show_models(self, found: Sequence[ModelChoice]) -> None:
-        """Offer these models; what was chosen stays so. Without any there is no choice, and none is shown."""
-        chosen = self.model.currentData()
+        """Offer these models; what was chosen for this folder stays so. Without any there is no choice to be seen."""
         self.model.clear()
         self.model.addItem(tr("Ask the best model"), _BEST)
         for choice in found:
             self.model.addItem(choice.title, choice.job)
         self.model.addItem(tr("Ask no model"), _NONE)
-        self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        self.model.setCurrentIndex(max(0, self.model.findData(self._wanted)) if found else 0)
         self.model.setVisible(bool(found))
+
+    def _on_model(self) -> None:
+        self._wanted = self.model.currentData()
 
     def _on_start(self) -> None:
         scan, workbench, job = self._scan, self._workbench, self.model.currentData()

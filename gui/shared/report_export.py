@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -65,7 +66,8 @@ class ReportExport(QObject):
 
     def ask_other(self, job: str, others: Sequence[tuple[str, str]]) -> QInputDialog:
         """Ask which of `others`, (what it is called, its name), a job is compared with; then where the report goes."""
-        named = {shown: name for shown, name in others if name != job}
+        called = Counter(shown for shown, _ in others)  # two may be called the same
+        named = {shown if called[shown] == 1 else f"{shown} ({name})": name for shown, name in others if name != job}
         dialog = self._question(tr("Compare reports"))
         dialog.setLabelText(tr("Compare {job} with:").format(job=job) if named else tr("There is no other job yet."))
         dialog.setComboBoxItems(list(named))

@@ -145,3 +145,10 @@ def test_all_models_are_offered_the_best_trial_first():
     assert [choice.job for choice in available_models(engine)] == ["single", "new-002", "new-001", "old-001"]
     assert [choice.best for choice in available_models(engine)] == [False, True, False, True]
     assert [choice.job for choice in available_models(engine, limit=2)] == ["single", "new-002"]
+
+
+def test_of_one_folder_all_models_are_offered_however_many_newer_ones_others_have():
+    engine = Jobs(training("newest"), training("newer"), tuning("new", "new-002"), training("single"), trials=TRIALS)
+    engine.folders = {"single": "here", "new": "here"}
+    assert [choice.job for choice in available_models(engine, 2, "here")] == ["new-002", "new-001"]
+    assert [choice.job for choice in available_models(engine, 3, "here")] == ["new-002", "new-001", "single"]

@@ -1,5 +1,7 @@
 """Labels by real keys, drags and fields in the Data tab, kept beside the pictures and undone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
@@ -400,6 +402,31 @@ def test_the_model_that_a_check_asks_is_chosen_where_there_are_models(tab, qtbot
         with qtbot.waitSignal(tab.check.found):
             qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
     assert asked == ["", "flowers-2", "flowers-1"], "the last choice is to ask none"
+
+
+def test_the_chosen_model_stays_chosen_for_its_folder_alone(tab, qtbot, workbench, monkeypatch):
+    asked, choices = [], [ModelChoice("flowers-2", "flowers-2", 2.0), ModelChoice("flowers-1", "flowers-1", 1.0)]
+    monkeypatch.setattr(workbench.data, "check", lambda *_: [])
+    monkeypatch.setattr(workbench.models, "answers_for_check", lambda scan, job: asked.append(job))
+    monkeypatch.setattr(workbench.models, "trained_on", lambda scan: choices if scan is here else [])
+    here, box = tab.dataset.scan, tab.check.model
+
+    def choose(job):
+        qtbot.waitUntil(lambda: not box.isHidden())
+        box.setCurrentIndex(box.findData(job))
+        box.activated.emit(box.currentIndex())
+
+    tab.check.open(here)
+    choose("flowers-1")
+    tab.check.open(None)
+    tab.check.open(here)
+    qtbot.waitUntil(lambda: box.currentData() == "flowers-1")
+    choose("none")
+    tab.check.open(replace(here, root=here.root / "another"))
+    assert box.isHidden()
+    with qtbot.waitSignal(tab.check.found):
+        qtbot.mouseClick(tab.check.start, Qt.MouseButton.LeftButton)
+    assert asked == [""]
 
 
 def test_a_renamed_folder_offers_its_labels_and_takes_them_over(tab, qtbot, dataset_folder):

@@ -188,6 +188,10 @@ def test_a_quota_of_zero_is_one_plain_sentence(account, sagehound, pictures, clo
     assert sagehound("jobs")[0] == []
 
 
+def interrupted(*asked):
+    raise KeyboardInterrupt
+
+
 def test_a_job_is_found_again_though_its_command_was_killed_when_aws_had_answered(
     account, sagehound, pictures, cloud, monkeypatch
 ):
@@ -198,6 +202,10 @@ def test_a_job_is_found_again_though_its_command_was_killed_when_aws_had_answere
     cloud.faults.add("CreateTrainingJob", access_denied("sagemaker:CreateTrainingJob"))
     sagehound(*start, "--name", "refused", status=1)
     sagehound("preflight", status=1)  # what did not work is not remembered
+    with monkeypatch.context() as patched:
+        patched.setattr(SageMakerEngine, "start", interrupted)
+        sagehound(*start, "--name", "interrupted", status=1)
+    sagehound("preflight", status=1)  # nor what was interrupted before AWS was asked
     real = job_creator.create
 
     def killed(*asked):
