@@ -70,17 +70,23 @@ def extractor_of(
 def converted_backbone(
     stores: Path, backbone: str, preprocessing: Preprocessing, state: Mapping[str, Tensor]
 ) -> Path | None:
-    """Return a backbone's network as OpenVINO has it, where features were computed by this very one; else None."""
+    """Return a backbone's network as OpenVINO has it, where features were computed by this very one; else None.
+
+    A store that cannot be read, or goes away meanwhile, has none.
+    """
     import torch
 
     wanted = json.dumps(preprocessing.to_json(), sort_keys=True)
     for folder in stores.glob(f"{backbone}-*"):
-        if not is_whole(folder, [*_CONVERTED, BACKBONE_STATE, _PREPROCESSING]):
-            continue
-        kept = torch.load(folder / BACKBONE_STATE, map_location="cpu", weights_only=True, mmap=True)
-        same = kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in kept)
-        if same and (folder / _PREPROCESSING).read_text(encoding="utf-8") == wanted:
-            return folder / _CONVERTED[0]
+        try:
+            if not is_whole(folder, [*_CONVERTED, BACKBONE_STATE, _PREPROCESSING]):
+                continue
+            kept = torch.load(folder / BACKBONE_STATE, map_location="cpu", weights_only=True, mmap=True)
+            same = kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in kept)
+            if same and (folder / _PREPROCESSING).read_text(encoding="utf-8") == wanted:
+                return folder / _CONVERTED[0]
+        except Exception as error:  # of whatever kind torch has: the network is converted whole then
+            print(f"{folder.name} is not used: {' '.join(str(error).split())[:200]}", flush=True)
     return None
 
 

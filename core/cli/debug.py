@@ -132,10 +132,14 @@ def report(options: argparse.Namespace, paths: AppPaths, console: Console) -> in
     """Write the report of a job, or of two side by side, or save AWS's own.
 
     Raises:
-        UsageError: more than two are named.
+        UsageError: more than two are named, or two for AWS's report, which is of one.
     """
     others = [other for other in (options.other, options.compare) if other]
-    if len(others) > 1 or (others and options.aws):
+    if others and options.aws:
+        raise UsageError(
+            tr("AWS's own report is of one job."), fix=tr("Name one, or leave --aws out to compare two jobs.")
+        )
+    if len(others) > 1:
         raise UsageError(
             tr("A report compares two jobs."), fix=tr("Name two, or write the report of a tuning job over its trials.")
         )

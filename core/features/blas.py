@@ -1,8 +1,9 @@
 """How many threads numpy multiplies matrices with in the processes that help with labels: one.
 
 The products of a refit take a millisecond. On a busy machine the threads of OpenBLAS spin while they wait for each
-other: with two threads on two busy cores a refit took twenty times the processor's time of one thread. What is large
-is cut into blocks for threads of our own, which sleep when they wait.
+other: with two threads on two busy cores a refit took twenty times the processor's time of one thread. The search for
+neighbours and clusters, which grows with the pictures, is cut into blocks for threads of our own, which sleep when they
+wait; the main directions, which are computed once for a dataset, take one core.
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ _EXACT = 20_000
 _BLOCK, _THREADS = 512, 8
 """Rows that one thread compares at a time, and how many threads at most: each holds as many rows of cosines."""
 
+_ASSIGNED = 4096
+"""Rows that one thread finds the nearest centres of at a time."""
+
 _PROBED = 8
 
 
@@ -91,7 +94,12 @@ def kmeans(
     """Return centres (clusters, dim) of length 1, and the cluster (N,) of each row: k-means by the cosine.
 
     Many rows are clustered by a sample of them.
+
+    Raises:
+        Cancelled: through `cancel`.
     """
+    one_thread()
+    cancel = cancel or CancelToken()
     random = np.random.default_rng(seed)
     clusters = min(clusters, len(features))
     sample = features
@@ -99,15 +107,13 @@ def kmeans(
         sample = features[np.sort(random.choice(len(features), most, replace=False))]
     centres = _spread_out(sample, clusters, random)
     for _ in range(rounds):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        member = _assign(sample, centres)
+        member = _assign(sample, centres, cancel)
         order = np.argsort(member, kind="stable")
         starts = np.searchsorted(member[order], np.arange(clusters))
         filled = np.flatnonzero(np.bincount(member, minlength=clusters))
         centres[filled] = np.add.reduceat(sample[order], starts[filled], axis=0)
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    return centres, _assign(features, centres)
+    return centres, _assign(features, centres, cancel)
 
 
 def _spread_out(features: NDArray[np.float32], clusters: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -124,6 +130,13 @@ def _spread_out(features: NDArray[np.float32], clusters: int, random: np.random.
     return features[chosen].copy()
 
 
-def _assign(features: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
-    blocks = (features[start : start + 8192] @ centres.T for start in range(0, len(features), 8192))
-    return np.concatenate([block.argmax(axis=1) for block in blocks])
+def _assign(features: NDArray[np.float32], centres: NDArray[np.float32], cancel: CancelToken) -> NDArray[np.int64]:
+    """Return the nearest centre of each row."""
+
+    def nearest_of(start: int) -> NDArray[np.int64]:
+        cancel.raise_if_cancelled()
+        return (features[start : start + _ASSIGNED] @ centres.T).argmax(axis=1)
+
+    threads = min(cores(), _THREADS)
+    blocks = in_threads(nearest_of, range(0, len(features), _ASSIGNED), threads, 2 * threads)
+    return np.concatenate(list(blocks))

@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 
 from core.jobs.scraping import notice_in
-from training_scripts import features, inference, runtime, train
+from training_scripts import extraction, features, inference, runtime, train
 from training_scripts.backbones import BACKBONES
 from training_scripts.data import load_channels
 from training_scripts.extraction import converted_backbone
@@ -98,6 +98,15 @@ def test_features_of_views_are_their_mean_here_and_in_the_model(
     assert (found(preprocessing, state) is not None) == (name == "openvino")
     assert found(replace(preprocessing, views=6), state) is None
     assert found(preprocessing, state | {(last := list(state)[-2]): state[last] + 1e-6}) is None
+
+
+def test_a_store_that_goes_away_while_its_network_is_compared_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "resnet18-0").mkdir()
+    monkeypatch.setattr(extraction, "is_whole", lambda *_: True)  # as it was a moment ago
+    assert converted_backbone(tmp_path, "resnet18", BACKBONES["resnet18"].preprocessing, {}) is None
+    assert "resnet18-0 is not used" in capsys.readouterr().out
 
 
 def test_only_new_pictures_are_computed(

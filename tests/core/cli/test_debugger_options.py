@@ -2,11 +2,14 @@
 
 import pytest
 
+from core.cli.console import Console
+from core.cli.debug import report
 from core.cli.launch_options import training_spec, tuning_spec
 from core.cli.main import build_parser
 from core.debugger.job_rules import check, rules_for
 from core.errors import SpecError, UsageError
 from core.jobs.specs import DebuggerConfig
+from core.paths import AppPaths
 
 HEAD = {"mode": "head"}
 
@@ -62,3 +65,9 @@ def test_what_makes_no_sense_is_refused_with_the_reason(words):
 def test_what_cannot_be_read_is_wrong_use(words):
     with pytest.raises(UsageError):
         config(*words)
+
+
+def test_what_aws_reports_is_of_one_job(tmp_path):
+    options = build_parser().parse_args(["report", "first", "second", "--aws", "-o", "aws.html"])
+    with pytest.raises(UsageError, match="AWS's own report is of one job"):
+        report(options, AppPaths(tmp_path), Console(False))

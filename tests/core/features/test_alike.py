@@ -3,6 +3,7 @@ import pytest
 
 from core.errors import Cancelled
 from core.features.alike import flat, look_alikes, most_alike, of_a_kind, principal
+from core.features.neighbours import kmeans
 from core.progress import CancelToken
 
 
@@ -83,3 +84,11 @@ def test_it_stops_when_it_is_cancelled():
         flat(features, cancel)
     with pytest.raises(Cancelled):
         look_alikes(features, cancel)
+    with pytest.raises(Cancelled):
+        kmeans(features, 4, rounds=0, cancel=cancel)  # where each of many rows belongs takes longest
+
+
+def test_each_row_belongs_to_the_centre_that_is_nearest():
+    features, _ = blobs(6, 1500, dim=8)
+    centres, member = kmeans(features, 6)
+    assert np.array_equal(member, (features @ centres.T).argmax(axis=1))
