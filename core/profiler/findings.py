@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
@@ -45,6 +46,32 @@ def find(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome] = ()) -> Pr
 def issues(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
     """Return the outcomes that found an issue, in their order."""
     return [outcome for outcome in outcomes if outcome.status is RuleStatus.ISSUES_FOUND]
+
+
+class Standing(StrEnum):
+    """What can be said of a job in which no rule found an issue."""
+
+    CLEAR = "clear"
+    """Rules have looked at it to the end."""
+    ERROR = "error"
+    RUNNING = "running"
+    """They have not come to their end; some never will."""
+    BLIND = "blind"
+    """They had nothing to look at."""
+    UNKNOWN = "unknown"
+    """There are none."""
+
+
+def standing(outcomes: Sequence[RuleOutcome]) -> Standing:
+    """Return what outcomes without an issue say of a job."""
+    statuses = {outcome.status for outcome in outcomes}
+    if not statuses:
+        return Standing.UNKNOWN
+    if RuleStatus.ERROR in statuses:
+        return Standing.ERROR
+    if statuses != {RuleStatus.NO_ISSUES_FOUND}:
+        return Standing.RUNNING
+    return Standing.CLEAR if any(outcome.evaluated for outcome in outcomes) else Standing.BLIND
 
 
 def _said_by_rules(outcomes: Sequence[RuleOutcome]) -> Iterator[Finding]:

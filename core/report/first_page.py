@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from core.jobs.records import RuleOutcome, TrainingJob
-from core.jobs.status import JobStatus, RuleStatus
+from core.jobs.status import JobStatus
 from core.predict.records import percent
-from core.profiler.findings import issues
+from core.profiler.findings import Standing, issues, standing
 from core.profiler.results import Finding, ProfilerAnalysis
 from core.profiler.wording import seconds
 from core.report.document import (
@@ -70,8 +70,10 @@ def verdict(
     elif failed:
         todo = tr("No rule found a cause in what it left behind.") if outcomes else tr("No rule has looked at it.")
     else:
-        todo = _nothing_found(analysis, outcomes)
-        tone = "good" if any(outcome.evaluated for outcome in outcomes) or story.results else "plain"
+        stands = standing(outcomes)
+        todo = _nothing_found(stands, outcomes)
+        silent = stands in (Standing.BLIND, Standing.UNKNOWN)
+        tone = "good" if stands is Standing.CLEAR or (silent and story.results) else "plain"
     return Verdict((came, todo), tone)
 
 
@@ -182,10 +184,16 @@ def _what_to_change(warnings: Sequence[Finding]) -> str:
     )
 
 
-def _nothing_found(analysis: ProfilerAnalysis, outcomes: Sequence[RuleOutcome]) -> str:
-    looked = sum(outcome.status is RuleStatus.NO_ISSUES_FOUND and outcome.evaluated > 0 for outcome in outcomes)
-    if not looked:
-        return tr("No Debugger rule has looked at it.") if not outcomes else tr("Nothing that rules look at was saved.")
+def _nothing_found(stands: Standing, outcomes: Sequence[RuleOutcome]) -> str:
+    if stands is Standing.UNKNOWN:
+        return tr("No Debugger rule has looked at it.")
+    if stands is Standing.BLIND:
+        return tr("Nothing that rules look at was saved.")
+    if stands is Standing.ERROR:
+        return tr("No Debugger rule found an issue, but not all could be evaluated.")
+    if stands is Standing.RUNNING:
+        return tr("No Debugger rule has found an issue so far, but not all have come to their end.")
+    looked = sum(outcome.evaluated > 0 for outcome in outcomes)
     return plural(
         "One Debugger rule has looked at it and found no issue.",
         "{count} Debugger rules have looked at it and found no issue.",

@@ -28,7 +28,7 @@ def rows_of(file):
 @pytest.fixture
 def outcomes(found_issue):
     loud = replace(found_issue(job="a"), values=((0, 1.5, 9.0), (1, 20.0, 9.0), (2, float("nan"), None)))
-    quiet = replace(found_issue("Overfit", "a"), status=RuleStatus.NO_ISSUES_FOUND)
+    quiet = replace(found_issue("Overfit", "a"), status=RuleStatus.NO_ISSUES_FOUND, evaluated=4)
     return [loud, quiet, replace(quiet, job="b")]
 
 
@@ -58,6 +58,44 @@ def test_each_cause_on_the_first_page_leads_to_its_jobs_evidence(outcomes):
     assert section.title == "a"
     assert any(isinstance(block, LineChart) for block in section.blocks)
     assert document.sections[-1].title == "Without an issue"
+
+
+def test_only_jobs_that_rules_looked_at_to_the_end_are_without_an_issue(outcomes):
+    clear = outcomes[1]
+    jobs = {
+        "clear": [clear, replace(clear, evaluated=0)],
+        "error": [clear, replace(clear, status=RuleStatus.ERROR)],
+        "running": [clear, replace(clear, status=RuleStatus.IN_PROGRESS)],
+        "blind": [replace(clear, evaluated=0)],
+        "none": [],
+    }
+    document = findings_document([bare_run(name, said) for name, said in jobs.items()])
+    said = {section.title: [block.text for block in section.blocks] for section in document.sections[-2:]}
+    assert said == {
+        "Without an issue": ["✓ clear."],
+        "Without a verdict": [
+            "A rule could not be evaluated: error.",
+            "Rules have not come to their end: running.",
+            "Nothing that rules look at was saved: blind.",
+            "No rule has looked at it: none.",
+        ],
+    }
+    verdict = document.sections[0].blocks[0]
+    assert verdict.tone == "plain"
+    assert verdict.sentences[1].startswith("Of 4 of them there is no verdict")
+    assert findings_document([bare_run("a", [clear]), bare_run("b", [clear])]).sections[0].blocks[0].tone == "good"
+    alone = [findings_document([bare_run(name, jobs[name])]).sections[0].blocks[0] for name in ("error", "running")]
+    assert [verdict.tone for verdict in alone] == ["plain", "plain"]
+    assert [verdict.sentences[1].partition(", but ")[2] for verdict in alone] == [
+        "not all could be evaluated.",
+        "not all have come to their end.",
+    ]
+
+
+def test_without_any_outcome_nothing_good_is_said(tmp_path):
+    page = export_findings([], tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "No rule has looked at it." in page
+    assert "found an issue" not in page
 
 
 def test_evidence_is_drawn_with_its_threshold_and_without_what_is_not_a_number(outcomes):
