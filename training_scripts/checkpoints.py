@@ -65,7 +65,6 @@ class Checkpoints:
         if about != self._about:
             print("The checkpoint is of other hyperparameters or classes, training starts again.", flush=True)
             return None
-        print(f"Going on after epoch {progress.epoch}, from the checkpoint.", flush=True)
         return progress
 
     def due(self) -> bool:

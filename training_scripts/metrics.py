@@ -59,6 +59,8 @@ STEP_METRICS = frozenset(metric.name for metric in METRICS if metric.per_step)
 EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
 """Where a line says which epoch it is of, and of how many."""
 
+_BEGINS = re.compile(r"(?:^|\s)(?:Going on after epoch (\d{1,9}), from the checkpoint|Beginning with epoch 1)\.\s*$")
+
 _NOT_FINITE = re.compile(r"(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w.])", re.IGNORECASE)
 Found = tuple[float | None, str, tuple[int, int]]
 """A value (None: no number), its text and its span in the line."""
@@ -105,6 +107,20 @@ def write_whole_lines() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, write_through=False)
+
+
+def begin_line(after: int) -> str:
+    """Return the line that says where a training begins, or begins again: after which epoch, 0 for none."""
+    return f"Going on after epoch {after}, from the checkpoint." if after else "Beginning with epoch 1."
+
+
+def begins_with(line: str) -> int | None:
+    """Return with which epoch a training begins, or begins again, by the line that says so; None for any other.
+
+    What it has said before of that epoch and of those after it comes once more.
+    """
+    found = _BEGINS.search(line)
+    return None if found is None else int(found[1] or 0) + 1
 
 
 def epoch_line(

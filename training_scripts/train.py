@@ -45,7 +45,7 @@ from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
 from training_scripts.known_pictures import learn_unknown
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
-from training_scripts.metrics import METRIC_DEFINITIONS, epoch_line, step_line, test_line, write_whole_lines
+from training_scripts.metrics import METRIC_DEFINITIONS, begin_line, epoch_line, step_line, test_line, write_whole_lines
 from training_scripts.network import Classifier, MeanOfHeads, set_training_mode
 from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
@@ -96,6 +96,7 @@ def run_job(
         members = [_member(run, *pair) for pair in zip(each_member(args), _heads(run), strict=True)]
         checkpoints = Checkpoints(folders.checkpoints, args, setup.classes)
         _restore(run, world.from_first(checkpoints.load() if world.is_main_process else None))
+        run.log(begin_line(run.progress.epoch))
         best = BestSoFar(folders.model if folders.synced and world.is_main_process else None, args, setup)
         if members:
             train_members(run, members, _fit_member)

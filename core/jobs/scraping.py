@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from core.jobs.records import MetricEvent
 from core.jobs.specs import MetricDefinition
 from core.translation import tr
-from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, find_value
+from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, begins_with, find_value
 from training_scripts.packed.lines import NOTICE_LINE
 
 if TYPE_CHECKING:
     import regex
+
+_Event = TypeVar("_Event")
 
 MAX_LINE = 8192
 """Characters of a log line that are looked at."""
@@ -44,12 +47,17 @@ _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
 
 @dataclass(frozen=True, slots=True)
 class Scraped:
-    """What one log line says: metric values by name, and the position `epoch=3/10 step=120` where it has one."""
+    """What one log line says: metric values by name, and the position `epoch=3/10 step=120` where it has one.
+
+    `begins` is the epoch with which the script says that it begins, or begins again: values of it and of those after
+    it that came before are replaced.
+    """
 
     values: Mapping[str, float] = field(default_factory=dict)
     epoch: int | None = None
     epochs: int | None = None
     step: int | None = None
+    begins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,15 @@ class Scraper:
             int(epoch[1]) if epoch else None,
             int(epoch[2]) if epoch and epoch[2] else None,
             int(step[1]) if step else None,
+            begins_with(line),
         )
+
+
+def without_epochs(events: Iterable[_Event], first: int) -> list[_Event]:
+    """Return events without the values of an epoch and of those after it, which come again."""
+    return [
+        event for event in events if not isinstance(event, MetricEvent) or event.epoch is None or event.epoch < first
+    ]
 
 
 def too_slow(metric: str) -> str:

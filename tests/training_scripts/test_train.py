@@ -21,6 +21,7 @@ from tests.training_scripts.printed import losses, metric
 from training_scripts import inference, saving, train
 from training_scripts.checkpoints import Checkpoints, Progress
 from training_scripts.job import FAILURE_REASON_LENGTH
+from training_scripts.metrics import begin_line
 
 Run = Callable[..., int]
 NewJob = Callable[..., Any]
@@ -312,6 +313,7 @@ def test_sigterm_saves_the_model_and_ends_well(channel: Path, new_job: NewJob) -
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=job.root)
     try:
         assert process.stdout is not None
+        assert process.stdout.readline() == begin_line(0) + "\n"
         assert process.stdout.readline().startswith("epoch=1/1000000")
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[0]

@@ -17,6 +17,7 @@ from core.errors import SagehoundError
 from core.jobs.contract import JobFolder, Scraper
 from core.jobs.head_models import left_head_alone
 from core.jobs.records import Job, MetricEvent, TrainingJob
+from core.jobs.scraping import without_epochs
 from core.jobs.specs import Spec, spec_from_json, spec_to_json
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
@@ -181,6 +182,8 @@ def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> list[MetricEvent
     while lines := tail.new_lines(ended=True):
         for line in lines:
             scraped = scraper.scrape(line)
+            if scraped.begins is not None:
+                events = without_epochs(events, scraped.begins)
             events += [
                 MetricEvent(name, metric, value, moment, scraped.epoch, scraped.step)
                 for metric, value in scraped.values.items()

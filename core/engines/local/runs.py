@@ -21,7 +21,7 @@ from core.errors import NoRoom
 from core.jobs.contract import JobFolder, Scraper, failure_reason, outside_cause
 from core.jobs.head_models import left_head_alone
 from core.jobs.records import MetricEvent, RuleOutcome
-from core.jobs.scraping import notice_in, too_slow
+from core.jobs.scraping import notice_in, too_slow, without_epochs
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.store import INTERRUPTED, JobChanges, Store
@@ -120,10 +120,14 @@ class Run:
             if sentence := notice_in(line):
                 self._store.add_notice(self.name, sentence)
             scraped = self._scraper.scrape(line)
-            if self._replaces and scraped.epoch is not None and scraped.values:
+            begins = scraped.begins
+            if begins is None and scraped.values:  # a script of others does not say it
+                begins = scraped.epoch
+            if self._replaces and begins is not None:
                 self._replaces = False
-                self._store.remove_metrics(self.name, scraped.epoch)
-                self.curve = [item for item in self.curve if item[0] < scraped.epoch]
+                self._store.remove_metrics(self.name, begins)
+                events = without_epochs(events, begins)
+                self.curve = [item for item in self.curve if item[0] < begins]
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:

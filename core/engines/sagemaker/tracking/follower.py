@@ -18,12 +18,11 @@ from core.engines.sagemaker.tracking.logs import LogTail
 from core.errors import UserFacingError
 from core.jobs.contract import Scraper
 from core.jobs.records import MetricEvent, RuleOutcome
-from core.jobs.scraping import notice_in
+from core.jobs.scraping import notice_in, without_epochs
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus
 from core.jobs.tracebacks import traceback_of
 from core.store import JobChanges, Store
-from training_scripts.packed.lines import AGAIN
 
 _FEATURES = re.compile(r"features (\d+)/(\d+)")
 _SCRIPT_FAILED = re.compile(r"^The job failed: (.+)$")
@@ -43,10 +42,7 @@ class LineReader:
         self.spec, self._store, self._job = spec, store, job
         self._scraper = Scraper(spec.metrics, partial(store.add_notice, job))
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._epochs: dict[str, int] = {}
         self.objective: float | None = None
-        self.begins_again = False
-        """Set where it runs again: values of the epochs that come again are replaced."""
 
     def take(self, lines: Sequence[Line]) -> None:
         """Record what these lines say."""
@@ -58,16 +54,10 @@ class LineReader:
             events += outcomes
             if sentence := notice_in(line):
                 self._store.add_notice(self._job, sentence)
-                self.begins_again = sentence.endswith(AGAIN) or self.begins_again
             scraped = self._scraper.scrape(line)
-            if scraped.epoch is not None and scraped.values:
-                # Another machine continues from a checkpoint without a word.
-                again = any(self._epochs.get(metric, 0) > scraped.epoch for metric in scraped.values)
-                if self.begins_again or again:
-                    self.begins_again = False
-                    self._store.remove_metrics(self._job, scraped.epoch)
-                    events = [event for event in events if not _is_of(event, scraped.epoch)]
-                self._epochs |= dict.fromkeys(scraped.values, scraped.epoch)
+            if scraped.begins is not None:
+                self._store.remove_metrics(self._job, scraped.begins)
+                events = without_epochs(events, scraped.begins)
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))
                 if metric == self.spec.objective.metric:
@@ -95,11 +85,6 @@ class LineReader:
         empty = _SAYS_NOTHING.search(raw) is not None
         own = said[-1] if said else trace[-1] if trace and empty else found[1].strip()
         return explain_reason(own or raw)[:1024]
-
-
-def _is_of(event: MetricEvent | RuleOutcome, epoch: int) -> bool:
-    """Whether it is a value of an epoch or of one after it."""
-    return isinstance(event, MetricEvent) and event.epoch is not None and event.epoch >= epoch
 
 
 class Follower(LineReader):

@@ -74,7 +74,6 @@ class PackedFollower(Follower):
         reader = self._trials.get(sent.number)
         if reader is None or reader.spec.name != sent.name:
             reader = self._add(sent)
-        reader.begins_again = not sent.is_final
         if not sent.is_final:
             return
         changes: JobChanges = {

@@ -9,11 +9,13 @@ from unittest.mock import Mock
 import pytest
 
 from core.engines.local.job_runtime import Runtime
+from core.engines.local.recovery import _metrics
 from core.engines.local.runs import Run, parse_rule
-from core.jobs.contract import JobFolder, default_metrics
+from core.jobs.contract import JobFolder, Scraper, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
+from training_scripts.metrics import begin_line
 from training_scripts.processes import ProcessIdentity
 
 OUTCOME = {"job": "one", "rule": "Overfit", "status": "IssuesFound", "time": 12.5}
@@ -45,3 +47,38 @@ def test_the_metrics_before_an_outcome_count(store, tmp_path):
     assert sum(isinstance(event, RuleOutcome) for event in events) == 2
     assert {event.name: event.value for event in events if isinstance(event, MetricEvent)}["Average loss"] == 0.1234
     assert store.job("one").progress == pytest.approx(0.3)
+
+
+def a_line(epoch, loss):
+    return f"epoch={epoch}/4 Average loss: {loss}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ([a_line(1, 1), a_line(2, 2), a_line(3, 3)], [begin_line(2), a_line(3, 3.5), a_line(4, 4.5)], [1, 2, 3.5, 4.5]),
+        ([a_line(1, 1), a_line(2, 2)], [begin_line(2), a_line(3, 3.5)], [1, 2, 3.5]),
+        ([a_line(1, 1), a_line(2, 2)], [begin_line(0), a_line(1, 1.5)], [1.5]),
+        ([a_line(1, 1), a_line(2, 2)], [a_line(2, 2.5), a_line(3, 3.5), a_line(2, 2.6)], [1, 2.5, 3.5, 2.6]),
+    ],
+)
+def test_epochs_that_come_again_replace_those_before(first, second, kept, store, tmp_path):
+    """By where the script says that it begins again; one of others begins with the first epoch that it prints."""
+    spec = TrainingSpec("one", {}, {}, default_metrics())
+    store.add_job(TrainingJob("one", JobStatus.IN_PROGRESS, time.time()), spec)
+    folder, process = JobFolder(tmp_path), Mock(identity=ProcessIdentity(0, ""))
+    run = Run(spec, folder, process, store, Runtime())
+    folder.log.write_text("".join(f"{line}\n" for line in [begin_line(0), *first]), encoding="utf-8")
+    run.go_on_with(process)
+    with folder.log.open("a", encoding="utf-8") as log:
+        log.write("".join(f"{line}\n" for line in second))
+    run.follow()
+    assert [value for _, value in run.curve] == kept
+    assert [event.value for event in store.metrics("one", "Average loss")] == kept
+
+
+def test_a_database_made_again_from_a_log_holds_epochs_that_came_again_once(tmp_path):
+    lines = [begin_line(0), a_line(1, 1), a_line(2, 2), a_line(3, 3), begin_line(2), a_line(3, 3.5), a_line(4, 4.5)]
+    folder = JobFolder(tmp_path)
+    folder.log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert [event.value for event in _metrics(folder, "one", Scraper(default_metrics()))] == [1, 2, 3.5, 4.5]

@@ -6,6 +6,8 @@ import pytest
 
 from core.engines.sagemaker.tracking.follower import Follower
 from core.jobs.specs import MetricDefinition, TrainingSpec
+from training_scripts.metrics import begin_line
+from training_scripts.packed.lines import notice
 
 SPEC = TrainingSpec("one", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
 TRACE = ["Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "KeyError: 'label'"]
@@ -56,18 +58,50 @@ def test_reasons(log, raw, says, store):
     assert len(found) <= 1024
 
 
-@pytest.mark.parametrize("again", ["sagehound-notice The training stood still; it was ended and started again.", ""])
-@pytest.mark.parametrize("at_once", [True, False])
-def test_epochs_that_come_again_replace_those_before(again, at_once, store):
+TWO = TrainingSpec(
+    "one",
+    {},
+    {},
+    (MetricDefinition("Average loss", "train: ([0-9.]+)"), MetricDefinition("valid", "valid: ([0-9.]+)")),
+)
+
+
+def said_in(epochs, run):
+    """Return what one run of a script says: a step and two metrics of each epoch, each in a line of its own."""
+    return [
+        line
+        for epoch in epochs
+        for line in (
+            f"step={epoch} epoch={epoch} train: {epoch}.{run}1",
+            f"epoch={epoch}/4 train: {epoch}.{run}2",
+            f"epoch={epoch}/4 valid: {epoch}.{run}3",
+        )
+    ]
+
+
+def kept(store, lines, at_once=True):
+    """Return the values that are kept of these lines, read by a program for each line unless all `at_once`."""
     from core.store.rows import new_record
 
-    store.add_job(new_record(SPEC, "sagemaker"), SPEC)
-    lines = [f"epoch={epoch}/4 loss: {epoch}.0" for epoch in (1, 2, 3)]
-    lines += [*filter(None, [again]), *(f"epoch={epoch}/4 loss: {epoch}.5" for epoch in (2, 3, 4))]
-    source = Lines([])
-    follower = Follower(SPEC, store, source)
+    store.add_job(new_record(TWO, "sagemaker"), TWO)
     for part in [lines] if at_once else [[line] for line in lines]:
-        source.lines = [(1.0, line) for line in part]
-        follower.read()
-    assert [event.value for event in store.metrics("one")] == [1.0, 2.5, 3.5, 4.5]
-    assert len(store.job("one").notices) == bool(again)
+        Follower(TWO, store, Lines(part)).read()
+    return [event.value for event in store.metrics("one")]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("last", "after"), [(3, 0), (3, 1), (3, 2), (3, 3)])
+def test_epochs_that_come_again_replace_those_before(last, after, at_once, store):
+    """After a reclaim another machine continues from the checkpoint, that of the epoch before the last one too."""
+    again = "Training stood still; it was ended and started again."
+    lines = [*said_in(range(1, last + 1), 0), begin_line(after), *said_in(range(after + 1, 5), 5)]
+    whole = [*said_in(range(1, after + 1), 0), *said_in(range(after + 1, 5), 5)]
+    said = [begin_line(0), *lines[: 3 * last], notice(again), *lines[3 * last :]]
+    assert kept(store, said, at_once) == [float(line.rpartition(" ")[2]) for line in whole]
+    assert store.job("one").notices == (again,)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_script_of_others_with_folds_keeps_what_it_prints(at_once, store):
+    lines = [f"epoch={epoch}/2 train: {fold}.{epoch}" for fold in (1, 2, 3) for epoch in (1, 2)]
+    assert kept(store, lines, at_once) == [1.1, 1.2, 2.1, 2.2, 3.1, 3.2]
