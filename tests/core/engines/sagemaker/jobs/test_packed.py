@@ -89,7 +89,7 @@ def test_it_is_one_job_and_finds_what_the_local_engine_finds(engine, manifest, c
     ]
 
     assert {outcome.rule for outcome in store.outcomes(best.name)} >= {"Overfit", "VanishingGradient"}
-    assert engine.read_log(best.name).lines[0].startswith("epoch=1/3 Average loss")
+    assert engine.read_log(best.name).lines[1].startswith("epoch=1/3 Average loss")
     assert list((engine.job_folder(best.name) / "output" / "tensors").rglob("*.tfevents"))
     bench = Workbench(paths, engine)
     bench.data.remember(manifest)
