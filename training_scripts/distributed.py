@@ -21,8 +21,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-TIMEOUT = timedelta(minutes=30)
-"""How long a process waits for the others; an evaluation or a checkpoint of one may take that long."""
+from training_scripts.watchdog import OTHERS_S
+
+TIMEOUT = timedelta(seconds=OTHERS_S)
+"""How long a process waits for the others."""
 
 
 @dataclass(frozen=True, slots=True)

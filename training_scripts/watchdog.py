@@ -24,14 +24,19 @@ WORDLESS_S = 1800.0
 IDLE_SHARE = 0.02
 """A process that uses less of a core counts as idle. A job's sampler, which lives on when its training hangs, takes a
 few thousandths; one of 32 trials on a core gets more."""
+WAITING_SHARE = 0.5
+"""A process that uses, or waits for, more of a core than this is at work, however little it gets of a busy machine."""
+OTHERS_S = 1800.0
+"""How long a process waits for those of other machines; an evaluation or a checkpoint of one may take that long."""
 _LOOKS = 20
 
 
 class Watchdog:
     """Watches one process and its descendants.
 
-    A sign of life is that `output` is written to or touched, or computing time. Time counts only while someone looks:
-    a machine that slept, or a watcher that was held up itself, makes no process late.
+    A sign of life is that `output` is written to or touched, computing time, or waiting for a core of a busy machine.
+    Time counts only while someone looks: a machine that slept, or a watcher that was held up itself, makes no process
+    late.
 
     Args:
         process: whom to watch.
@@ -54,7 +59,7 @@ class Watchdog:
         self._limits = (silence_s if psutil is not None else max(silence_s, WORDLESS_S), wordless_s)
         self._every = silence_s / _LOOKS
         self._state = self._written()
-        self._computed = self._computing_s()
+        self._computed, self._wanted = self._core_s()
         self._looked = clock()
         self._silent = self._wordless = 0.0
 
@@ -78,10 +83,14 @@ class Watchdog:
             self._state = state
             self._silent = self._wordless = 0.0
             return
-        if (computed := self._computing_s()) - self._computed >= IDLE_SHARE * self._silent:
-            self._computed, self._silent = computed, 0.0
+        computed, wanted = self._core_s()
+        if (
+            computed - self._computed >= IDLE_SHARE * self._silent
+            or wanted - self._wanted >= WAITING_SHARE * self._silent
+        ):
+            self._computed, self._wanted, self._silent = computed, wanted, 0.0
         # What ended took its time along.
-        self._computed = min(self._computed, computed)
+        self._computed, self._wanted = min(self._computed, computed), min(self._wanted, wanted)
 
     def _written(self) -> tuple[int, int]:
         with contextlib.suppress(OSError):
@@ -90,18 +99,28 @@ class Watchdog:
                 return found.st_size, found.st_mtime_ns
         return 0, 0
 
-    def _computing_s(self) -> float:
-        """Return the computing time of the process and its descendants so far."""
+    def _core_s(self) -> tuple[float, float]:
+        """Return for how long the process and its descendants have used a core, and used or waited for one."""
         if psutil is None or not self._process.is_alive:
-            return 0.0
-        total = 0.0
+            return 0.0, 0.0
+        used = waited = 0.0
         with contextlib.suppress(psutil.Error):
             leader = psutil.Process(self._process.pid)
             for process in (leader, *leader.children(recursive=True)):
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
-                    total += times.user + times.system
-        return total
+                    used += times.user + times.system
+                    waited += waited_s(process.pid)
+        return used, used + waited
+
+
+def waited_s(pid: int) -> float:
+    """Return for how long the threads of a process have waited for a core; 0 where the system does not tell."""
+    waited = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it may end meanwhile
+            waited += int(file.read_text(encoding="ascii").split()[1])
+    return waited / 1e9
 
 
 class Heartbeat:

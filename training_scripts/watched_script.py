@@ -23,7 +23,7 @@ from training_scripts.metrics import write_whole_lines
 from training_scripts.packed.lines import AGAIN, notice
 from training_scripts.processes import NO_PROCESS, identify
 from training_scripts.tail import Tail
-from training_scripts.watchdog import SILENCE_S, WORDLESS_S, Watchdog, end_with_descendants
+from training_scripts.watchdog import OTHERS_S, SILENCE_S, WORDLESS_S, Watchdog, end_with_descendants
 
 _TICK_S = 0.05
 _ENDS_WITHIN_S = 30.0
@@ -36,7 +36,7 @@ class WatchedScript:
 
     Args:
         what: what it does, as a sentence about it begins.
-        command: starts it, with `environment` added to this process's variables.
+        command: starts it.
         log: where it writes what it says.
         stop: the request to stop, which is passed on to it.
         silence_s: how long it may neither say nor compute anything.
@@ -108,20 +108,28 @@ class WatchedScript:
 def run_job(
     script: str, arguments: Sequence[str], silence_s: float = SILENCE_S, environ: Mapping[str, str] = os.environ
 ) -> int:
-    """Run `train.py` or `features.py` of this folder as a job; returns the exit status.
-
-    A job of several machines is started on each of them by SageMaker alone, so there it is only ended.
-    """
+    """Run `train.py` or `features.py` of this folder as a job; returns the exit status."""
     write_whole_lines()
     folders, stop = JobFolders.from_environment(environ), StopRequest().listen()
     what, wordless_s = _SCRIPTS[script]
     command = [sys.executable, str(Path(__file__).resolve().parent / script), *arguments]
-    tries = 1 if len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1 else 2
+    tries, silence_s = patience(environ, silence_s)
     try:
         with tempfile.TemporaryDirectory(prefix="sagehound-") as folder:
             return WatchedScript(what, command, Path(folder) / "log", stop, silence_s, wordless_s, tries).run()
     except BaseException as error:
         return report_failure(error, folders)
+
+
+def patience(environ: Mapping[str, str], silence_s: float) -> tuple[int, float]:
+    """Return how often a job's script is started at most, and how long it may do nothing.
+
+    A job of several machines is started on each of them by SageMaker alone, so there it is only ended; and one that
+    waits for another is not yet one that stands still.
+    """
+    if len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1:
+        return 1, OTHERS_S + silence_s
+    return 2, silence_s
 
 
 def _pass_on(lines: list[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from training_scripts.processes import ProcessIdentity, identify
-from training_scripts.watchdog import Watchdog, end_at_once
+from training_scripts.watchdog import Watchdog, end_at_once, waited_s
 
 
 class Clock:
@@ -77,6 +77,20 @@ def test_what_computes_is_alive_until_it_says_nothing_for_too_long(clock: Clock)
             pass
         assert look_for(watchdog, clock, 10) == ""
     assert look_for(watchdog, clock, 15) != ""
+
+
+@pytest.mark.parametrize(("share", "lives"), [(1.0, True), (0.1, False)])
+def test_what_waits_for_a_core_is_alive(
+    share: float, lives: bool, sleeper: ProcessIdentity, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The helper of one that hangs waits, too, each time that it wakes up on a busy machine: that is no sign."""
+    monkeypatch.setattr("training_scripts.watchdog.waited_s", lambda pid: share * clock.now)
+    assert (look_for(Watchdog(sleeper, 60, clock=clock), clock, 300) == "") is lives
+
+
+def test_waiting_for_a_core_is_known_where_the_system_tells_it() -> None:
+    assert (waited_s(os.getpid()) > 0) is Path("/proc/self/schedstat").exists()
+    assert waited_s(2**22 + 1) == 0
 
 
 def test_a_looker_that_was_away_blames_nobody(sleeper: ProcessIdentity, clock: Clock) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.jobs.scraping import notice_in
+from training_scripts.distributed import TIMEOUT
 from training_scripts.job import JobError, StopRequest
-from training_scripts.watched_script import WatchedScript
+from training_scripts.watched_script import WatchedScript, patience
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -79,6 +80,15 @@ def test_what_stands_still_as_often_as_it_may_is_the_reason(tries, reason, watch
 def test_a_signal_that_ended_it_is_the_reason(watched):
     with pytest.raises(JobError, match="It was ended by the signal SIGKILL"):
         watched(0, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)").run()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"), [(None, (2, 180)), ('["algo-1"]', (2, 180)), ('["algo-1", "algo-2"]', (1, 1980))]
+)
+def test_a_machine_that_waits_for_another_does_not_stand_still(hosts, expected):
+    """Not before the waiting itself has failed, which says more."""
+    assert patience({} if hosts is None else {"SM_HOSTS": hosts}, 180) == expected
+    assert expected[0] == 2 or expected[1] > TIMEOUT.total_seconds()
 
 
 # As a container runs it: the request to stop goes to this process alone, and the script saves what it has.
