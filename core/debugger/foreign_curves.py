@@ -11,6 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +37,7 @@ _LONGEST_REASON = 200
 MOST_BYTES = 512 * 1024 * 1024
 """Of a file that is read whole; a larger one is data rather than curves. TensorBoard's, with pictures, are not."""
 _EVENTS = "events.out.tfevents."
-_TRAINER = "trainer_state.json"
+_CHECKPOINT = re.compile(r"checkpoint-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ def recorded_runs(source: str | Path) -> list[Recorded]:
     Raises:
         UserFacingError: the file cannot be read, or nothing below the folder could be.
     """
-    top = Path(source).expanduser()
+    top = Path(os.path.abspath(Path(source).expanduser()))  # a run is named after its folder
     runs: list[Recorded] = []
     failed: dict[Path, Exception] = {}
     for place in [top] if top.is_file() else folders_below(top):
-        for source_there in _sources(place):
+        for source_there in _sources(place, top):
             runs += [run for run in _recorded(source_there, failed) if meanings(run)]
     if failed and not runs:
         file, error = next(iter(failed.items()))
@@ -144,23 +146,28 @@ def _reason(error: Exception) -> str:
     return tr("it is damaged ({kind})").format(kind=type(error).__name__)
 
 
-def _sources(place: Path) -> Iterator[_Source]:
-    """Yield what is in one file, or in one folder without those below it; nothing in a folder that cannot be read."""
+def _sources(place: Path, top: Path) -> Iterator[_Source]:
+    """Yield what is in one file, or in one folder without those below it; nothing in a folder that cannot be read.
+
+    The checkpoints of Hugging Face's Trainer are of one run, that of the folder which they are in.
+    """
     try:
         files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
         of_mlflow = (place / "metrics").is_dir() and (place / "meta.yaml").is_file()
         metrics = sorted(file for file in (place / "metrics").rglob("*") if file.is_file()) if of_mlflow else []
+        state = place if place.name == tracker_files.TRAINER else tracker_files.latest_state(place)
     except OSError:
         return
+    if state is not None and (place == top or not _CHECKPOINT.fullmatch(place.name)):
+        yield _Source(
+            [state], partial(tracker_files.trainer_state, place.parent.name if state == place else place.name)
+        )
     if events := [file for file in files if file.name.startswith(_EVENTS)]:
         yield _Source(events, _tensorboard, math.inf)  # a run that was resumed has a file for each part
     if metrics:
         yield _Source(metrics, partial(_mlflow, place))
     for file in files:
-        reader = _READERS.get(file.suffix.lower())
-        if file.name == _TRAINER:
-            reader = tracker_files.trainer_state
-        if reader is not None:
+        if (reader := _READERS.get(file.suffix.lower())) is not None:
             yield _Source([file], reader)
 
 

@@ -20,6 +20,7 @@ from training_scripts.regular_files import open_regular, read_regular
 
 Runs = dict[str, dict[str, dict[int, float]]]
 """By run, metric and step."""
+TRAINER = "trainer_state.json"
 _FURTHEST = 2**63
 """Above every step."""
 _DATABASE = b"SQLite format 3\0"
@@ -38,12 +39,25 @@ def json_lines(file: Path) -> Runs:
         return {file.stem: _curves(_rows(lines))}
 
 
-def trainer_state(file: Path) -> Runs:
+def latest_state(folder: Path) -> Path | None:
+    """Return the Trainer's state that knows most of a training: a checkpoint's has all that was logged before it."""
+    states = [folder / TRAINER, *sorted(folder.glob(f"checkpoint-*/{TRAINER}"))]
+    return max((state for state in states if state.is_file()), key=_reached, default=None)
+
+
+def _reached(state: Path) -> int:
+    try:
+        return step_of(read_json(state)["global_step"]) or 0
+    except UNUSABLE:
+        return -1
+
+
+def trainer_state(name: str, file: Path) -> Runs:
     """Read the `log_history` of Hugging Face's Trainer, nothing in JSON of another kind."""
     content = read_json(file)
     history = content.get("log_history") if isinstance(content, dict) else None
     rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
-    return {file.parent.name or file.stem: _curves(rows)} if rows else {}
+    return {name: _curves(rows)} if rows else {}
 
 
 def mlflow_database(file: Path) -> Runs:

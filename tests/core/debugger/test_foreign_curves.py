@@ -138,15 +138,34 @@ def test_json_lines_with_numbers_that_json_has_no_sign_for(tmp_path):
     assert found(file)["NotANumber"].first_step == 70
 
 
+def _trainer(folder, steps, losses=FALLING):
+    folder.mkdir(parents=True, exist_ok=True)
+    history = [{"step": at, "loss": value} for at, value in enumerate(FALLING[:steps])]
+    history += [{"step": at, "eval_loss": value} for at, value in enumerate(losses[:steps])]
+    state = {"global_step": steps, "log_history": history}
+    (folder / "trainer_state.json").write_text(json.dumps(state), encoding="utf-8")
+
+
 def test_the_trainers_state(tmp_path):
-    history = [{"step": at, "loss": value} for at, value in enumerate(FALLING)]
-    history += [{"step": at, "eval_loss": value} for at, value in enumerate(RISING)]
-    (tmp_path / "checkpoint-11").mkdir()
-    file = tmp_path / "checkpoint-11" / "trainer_state.json"
-    file.write_text(json.dumps({"log_history": history}), encoding="utf-8")
-    assert found(tmp_path)["Overfit"].job == "checkpoint-11"
+    file = tmp_path / "output" / "trainer_state.json"
+    _trainer(file.parent, 12, RISING)
+    assert found(tmp_path)["Overfit"].job == "output"
+    assert [run.name for run in recorded_runs(file)] == ["output"]
     file.write_text('{"log_history": 3}', encoding="utf-8")
     assert recorded_runs(tmp_path) == []
+
+
+def test_the_trainers_checkpoints_are_one_run(tmp_path, monkeypatch):
+    for steps in (10, 12, 5):
+        _trainer(tmp_path / "output" / f"checkpoint-{steps}", steps)
+    _trainer(tmp_path / "trials" / "run-0" / "checkpoint-4", 4)
+    runs = {run.name: run.curves["loss"][-1][0] for run in recorded_runs(tmp_path)}
+    assert runs == {"output": 11, "run-0": 3}
+    (tmp_path / "output" / "checkpoint-12" / "trainer_state.json").write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "output")
+    (run,) = recorded_runs(".")
+    assert (run.name, run.curves["loss"][-1][0]) == ("output", 9)
+    assert [run.name for run in recorded_runs(tmp_path / "output" / "checkpoint-5")] == ["checkpoint-5"]
 
 
 def _database(file, runs, metrics):
