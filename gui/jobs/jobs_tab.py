@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QSplitter, QStackedWidget, QVBoxLayou
 from core.cli.command_line import command_line
 from core.errors import UserFacingError
 from core.jobs.footprint import Footprint
-from core.jobs.records import Event, Job, RuleOutcome
-from core.jobs.status import RuleStatus
+from core.jobs.records import Job
 from core.paths import give_away
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
@@ -25,6 +23,7 @@ from gui.bridge import Bridge
 from gui.feed import JobsFeed
 from gui.jobs.delete_dialog import DeleteDialog
 from gui.jobs.job_datasets import JobDatasets
+from gui.jobs.job_issues import JobIssues
 from gui.jobs.job_list import JobList
 from gui.jobs.job_watch import JobWatch
 from gui.jobs.jobs_model import JobsModel
@@ -47,7 +46,6 @@ NO_JOB = (
     tr("Set up a search"),
     tr("A tuning job tries many hyperparameters and keeps the best model."),
 )
-_TRIAL = re.compile(r"-\d{3,}-[0-9a-f]{8}$")
 
 
 class JobsTab(QWidget):
@@ -75,12 +73,12 @@ class JobsTab(QWidget):
         self.model = JobsModel(self)
         self.watch = JobWatch(workbench, bridge, feed, self)
         self.datasets = JobDatasets(workbench, bridge, self)
+        self.issues = JobIssues(workbench, bridge, feed, self)
         self.list = JobList(self.model)
         self.detail: JobDetail | None = None
         self._toasts = Toasts(self, 16)
         # Deleted jobs by name and time of creation, until the feed's list no longer has them.
         self._gone: dict[str, float] = {}
-        self._issues: dict[str, dict[tuple[str, str], RuleStatus]] = {}
         self._wanted = ""
         self._lay_out()
         self._slow = QTimer(self)
@@ -94,9 +92,9 @@ class JobsTab(QWidget):
         self.list.delete_asked.connect(self.delete)
         self.datasets.found.connect(lambda: self.show_jobs(self._feed.jobs))
         feed.jobs_changed.connect(self._on_jobs_changed)
-        feed.events.connect(self._on_events)
+        self.issues.counted.connect(self.model.set_issues)
         self.show_jobs(feed.jobs)
-        self._ask_issues()
+        self.issues.ask()
 
     def _lay_out(self) -> None:
         self._header = PageHeader(tr("Jobs"))
@@ -185,8 +183,7 @@ class JobsTab(QWidget):
         self._right.setCurrentWidget(self._choose)
 
     def _on_history(self) -> None:
-        self._issues[self.watch.name] = self.watch.outcomes()
-        self._show_issues(self.watch.name)
+        self.issues.replace(self.watch.name, self.watch.outcomes())
 
     def _on_watch_failed(self, error: UserFacingError) -> None:
         self._slow.stop()
@@ -282,8 +279,7 @@ class JobsTab(QWidget):
             engine.delete(name)
 
         def done(_: None) -> None:
-            self._issues.pop(name, None)
-            self.model.set_issues(name, 0)
+            self.issues.forget(name)
             self._feed.refresh()
             self._toasts.show(tr("{name} is deleted.").format(name=name), "info")
 
@@ -371,35 +367,6 @@ class JobsTab(QWidget):
             lambda _: self._toasts.show(tr("Saved {name}.").format(name=path.name), "Completed"),
             self._on_error,
         )
-
-    # Rules -----------------------------------------------------------------------------------------------------
-
-    def _ask_issues(self) -> None:
-        """Ask what rules found before the window was there, in all jobs."""
-        store = self._workbench.store
-
-        def work(on_progress: OnProgress, cancel: CancelToken) -> list[tuple[str, str]]:
-            return store.issues()
-
-        self._bridge.run(work, self._on_issues, self._feed.trouble.emit)
-
-    def _on_issues(self, issues: list[tuple[str, str]]) -> None:
-        jobs = {_TRIAL.sub("", training): None for training, _ in issues}
-        for training, rule in issues:  # what was heard meanwhile is newer
-            self._issues.setdefault(_TRIAL.sub("", training), {}).setdefault((training, rule), RuleStatus.ISSUES_FOUND)
-        for job in jobs:
-            self._show_issues(job)
-
-    def _on_events(self, events: tuple[Event, ...]) -> None:
-        for event in events:
-            if isinstance(event, RuleOutcome):
-                job = _TRIAL.sub("", event.job)
-                self._issues.setdefault(job, {})[event.job, event.rule] = event.status
-                self._show_issues(job)
-
-    def _show_issues(self, job: str) -> None:
-        statuses = self._issues.get(job, {}).values()
-        self.model.set_issues(job, sum(status is RuleStatus.ISSUES_FOUND for status in statuses))
 
 
 def _done(_job: Job) -> None:

@@ -16,10 +16,8 @@ from core.cli.main import build_parser
 from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
-from core.workbench import Workbench
 from gui.jobs.delete_dialog import DeleteDialog
 from gui.jobs.jobs_model import JobRole
-from gui.jobs.jobs_tab import JobsTab
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
 
 
@@ -288,13 +286,6 @@ def test_a_failed_trial_that_is_chosen_says_why(tab, engine, feed, qtbot):
     assert not detail.failure.isVisible()
 
 
-def test_issues_of_earlier_times_are_counted_when_the_job_is_shown(tab, engine, feed, qtbot):
-    job = add_search(engine, "pets", trials=2)
-    engine.tell([RuleOutcome(engine.trials("pets")[0].name, "Overfit", RuleStatus.ISSUES_FOUND, 0.0)])
-    start_jobs(tab, feed, qtbot)
-    assert "1 rule issue" in tab.model._sentence(job)
-
-
 def test_a_single_training_job_has_no_trials_but_all_else(tab, engine, feed, qtbot):
     spec = training_spec("single", learning_rate="0.003")
     job = TrainingJob("single", JobStatus.COMPLETED, 5.0, hyperparameters=spec.hyperparameters, objective=0.1)
@@ -335,33 +326,6 @@ def test_the_command_line_of_a_job_asks_for_the_same(tab, engine, feed, qtbot):
     assert spec.max_jobs == asked.max_jobs
     assert spec.training.objective == asked.training.objective
     assert asked.training.hyperparameters.items() <= spec.training.hyperparameters.items()
-
-
-def test_issues_from_before_the_window_mark_jobs_that_were_never_opened(engine, paths, bridge, feed, qtbot):
-    workbench = Workbench(paths, engine)
-    trial = make_trial("older", 1, JobStatus.COMPLETED, 1.0).name
-    found = [RuleOutcome(trial, rule, RuleStatus.ISSUES_FOUND, 0.0) for rule in ("Overfit", "DeadRelu")]
-    workbench.store.record([*found, RuleOutcome("pets", "Overfit", RuleStatus.NO_ISSUES_FOUND, 0.0)])
-    older = add_search(engine, "older", created=1.0)
-    pets = add_search(engine, "pets")
-    tab = JobsTab(workbench, bridge, feed)
-    qtbot.addWidget(tab)
-    start_jobs(tab, feed, qtbot)
-    qtbot.waitUntil(lambda: "2 rule issues" in tab.model._sentence(older))
-    assert "rule issue" not in tab.model._sentence(pets)
-    engine.tell([RuleOutcome(trial, "DeadRelu", RuleStatus.NO_ISSUES_FOUND, 1.0)])
-    qtbot.waitUntil(lambda: "1 rule issue" in tab.model._sentence(older), timeout=10_000)
-    workbench.close()
-
-
-def test_rule_issues_are_counted_at_the_job(tab, engine, feed, qtbot):
-    job = add_search(engine, "pets", trials=2)
-    start_jobs(tab, feed, qtbot)
-    trial = engine.trials("pets")[0].name
-    engine.tell([RuleOutcome(trial, "Overfit", RuleStatus.ISSUES_FOUND, 0.0)])
-    qtbot.waitUntil(lambda: "1 rule issue" in tab.model._sentence(job), timeout=10_000)
-    engine.tell([RuleOutcome(trial, "Overfit", RuleStatus.NO_ISSUES_FOUND, 0.0)])
-    qtbot.waitUntil(lambda: "rule issue" not in tab.model._sentence(job), timeout=10_000)
 
 
 def test_a_job_that_is_not_known_yet_is_shown_as_soon_as_it_is(tab, engine, feed, qtbot):
