@@ -19,6 +19,7 @@ import math
 import os
 import re
 import time
+import weakref
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +101,8 @@ class TensorHook(Callback):
         activations: bool = True,
         predictions: bool = True,
     ) -> None:
-        self._model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+        # Not held: a script that is watched may be done with its model and train another one.
+        self._ref = weakref.ref(model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model)
         self._model_name, self._loss_name = type(self._model).__name__, type(loss_fn).__name__
         self._activations, self._predictions = activations, predictions
         self._writer = TrialWriter(folder)
@@ -121,6 +123,12 @@ class TensorHook(Callback):
         self._listed: dict[str, list[str]] | None = None
         self._info = {"pid": os.getpid(), "started": time.time(), "hyperparameters": _plain(args)}
         (folder / INFO_FILE).write_text(json.dumps(self._info), encoding="utf-8")
+
+    @property
+    def _model(self) -> nn.Module:
+        """Return the model, an empty one once it is gone."""
+        model = self._ref()
+        return nn.Module() if model is None else model
 
     def set_rate(self, rate: float | None) -> None:
         """Save this learning rate with the next step."""

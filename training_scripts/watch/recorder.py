@@ -183,6 +183,7 @@ class Recorder:
         if self._hook is not None and self._hook in self._callbacks:
             self._callbacks.remove(self._hook)
             self._hook.close()
+            self._hook = None
             append_line(self._output.parent / "log.txt", "Another training begins; tensors are saved of the first.")
 
     def close(self) -> None:

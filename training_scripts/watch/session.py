@@ -69,13 +69,13 @@ class Session:
         self._make_checks: Callable[[Session], Sequence[Check]] = lambda session: ()
         self._unused = False
         self.called: set[str] = set()
-        self.call: tuple[nn.Module, Any, Any] | None = None
+        self.call: tuple[weakref.ref[nn.Module], Any, Any] | None = None
         self.quiet = False
         self.limit = 0
         self.grad = True
         self.seq_of_inputs = -1
         self._rows: tuple[int, list[bytes] | None] = (-1, None)
-        self._hand: HandSteps | None = None
+        self._hand: HandSteps | None = HandSteps()
 
     def add(self, make_checks: Callable[[Session], Sequence[Check]]) -> None:
         """Take checks into service; each training of the script gets new ones."""
@@ -101,8 +101,8 @@ class Session:
         self.seq += 1
         self.model = model
         self.inputs = first_tensor((args, kwargs))
-        self.call = (module, args, kwargs)
         self.grad = torch.is_grad_enabled()
+        self.call = (weakref.ref(module), args, kwargs) if self.grad else None
         self.seq_of_inputs = self.seq
         self.at("forward")
         if self.recorder is not None:
@@ -134,10 +134,12 @@ class Session:
             self.forward_seq = self.seq
         else:
             self.evaluated += 1
-        self.loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed)
+        loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed)
+        if trains:
+            self.loss = loss
         if self.recorder is not None:
-            self._guard(self.recorder.computed, self.model, self.inputs, self.loss)
-        self._notify("computed", self.loss)
+            self._guard(self.recorder.computed, self.model, self.inputs, loss)
+        self._notify("computed", loss)
         self.clock.ours += time.perf_counter() - began
 
     def before_backward(self, root: Tensor) -> None:
@@ -165,9 +167,10 @@ class Session:
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_backward)
         self._notify("after_backward")
-        if self.model is not None and self.grad and self._without_optimizer():
-            self._hand = self._hand or HandSteps()
-            self._hand.backward(self.model)
+        if self._hand is not None and self.model is not None and self.grad and self._without_optimizer():
+            self._guard(self._hand.backward, self.model)
+        if self.loss is not None:
+            self.loss.detach()
         self.clock.ours += time.perf_counter() - began
 
     def cleared(self) -> None:
@@ -180,6 +183,7 @@ class Session:
     def made_optimizer(self, optimizer: Any) -> None:
         """Note that an optimizer was made."""
         self._thread = threading.get_ident()
+        self._hand = None
         later = self.main is not None and self.main.steps > 0
         known = Optimizer(weakref.ref(optimizer), made=site(), later=later)
         self._by_optimizer[optimizer] = known
@@ -195,8 +199,7 @@ class Session:
             return
         began = time.perf_counter()
         known = self.optimizer(optimizer)
-        by_hand = self.main is not None and self._hand is not None and self.main.optimizer() is self._hand
-        if self.main is None or (known is not self.main and (known.later or by_hand or self.main.optimizer() is None)):
+        if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
             self.main, known.later = known, False  # of the same training, or of the script's next one
         if known.steps < 3:
             known.stepped_at = site()
@@ -369,12 +372,10 @@ class Session:
 
     def _stepped_by_hand(self) -> None:
         """Note the step of a loop without an optimizer, before it goes on to the next batch."""
-        if self._hand is not None and self._without_optimizer():
-            with torch.no_grad():
-                moved = self._hand.moved()
-            if moved:
-                self.before_step(self._hand)
-                self.after_step(self._hand)
+        hand = self._hand
+        if hand is not None and self._without_optimizer() and self._guard(hand.moved):
+            self.before_step(hand)
+            self.after_step(hand)
 
     def _without_optimizer(self) -> bool:
         """Whether the script has made no optimizer of torch's."""
@@ -414,10 +415,15 @@ class Session:
     def _notify(self, event: str, *values: Any) -> None:
         self._checks.notify(event, self._looking(), *values)
 
-    def _guard(self, method: Callable[..., None], *values: Any) -> None:
+    def _guard(self, method: Callable[..., Any], *values: Any) -> Any:
+        """Call a method of the recorder or of what sees steps by hand; the one that breaks is left out."""
+        part = getattr(method, "__self__", None)
         try:
             with torch.no_grad():
-                method(*values)
+                return method(*values)
         except Exception as error:
-            self.findings.broken(self.recorder, method.__name__, error)
-            self.recorder = None
+            if part is self._hand:
+                self._hand = None
+            else:
+                self.recorder = None
+            self.findings.broken(part, method.__name__, error)

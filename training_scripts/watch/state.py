@@ -41,7 +41,8 @@ class Model:
     @property
     def module(self) -> nn.Module:
         """Return the module, an empty one once it is gone."""
-        return self._module() or nn.Module()
+        module = self._module()
+        return nn.Module() if module is None else module
 
     @property
     def inner(self) -> nn.Module:
@@ -145,6 +146,10 @@ class Loss:
     label_smoothing: float = 0.0
     summed: bool = False
 
+    def detach(self) -> None:
+        """Keep the numbers alone: once gradients are there, the graph with its parameters is not ours to hold."""
+        self.inputs, self.targets, self.value = (item.detach() for item in (self.inputs, self.targets, self.value))
+
     @property
     def mean(self) -> Tensor:
         """Return the loss per item, detached, on its device."""
@@ -175,6 +180,11 @@ class Clock:
     def share(self) -> float:
         """Return our part of the time since the first event."""
         return self.ours / max(1e-9, time.perf_counter() - self.began)
+
+
+def alive(refs: Sequence[weakref.ref[Tensor]]) -> list[Tensor]:
+    """Return those that are still there of tensors that are not held."""
+    return [item for ref in refs if (item := ref()) is not None]
 
 
 def is_model(module: nn.Module) -> bool:

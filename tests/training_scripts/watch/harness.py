@@ -53,10 +53,10 @@ class _Enough(BaseException):
     """Ends a script that has shown what was asked for."""
 
 
-class _Strict(Findings):
+class Strict(Findings):
     """Findings that keep what broke inside the watching, which a script never sees; `until` ends the script."""
 
-    def __init__(self, job: str, output: Path | None, until: str) -> None:
+    def __init__(self, job: str, output: Path | None, until: str = "") -> None:
         super().__init__(job, output, say=False)
         self.failures: list[str] = []
         self._until = until
@@ -90,7 +90,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "job" / "output"
         output.mkdir(parents=True)
-        findings = _Strict("job", output if record else None, until)
+        findings = Strict("job", output if record else None, until)
         slept = [0.0]  # waiting is what the script asks for, not what the machine is busy with
         session = Session(findings, Recorder(output, {}) if record else None, lambda: slept[0])
         session.add(all_checks)

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from torch import Tensor
+from torch.utils.weak import TensorWeakRef
 
 from ..check_base import Check
 from ..code_site import Site
@@ -25,7 +26,8 @@ class GradientOrder(Check):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[Tensor, Tensor, int]]] = weakref.WeakKeyDictionary()
+        self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[TensorWeakRef, TensorWeakRef, int]]]
+        self._left = weakref.WeakKeyDictionary()
         self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._judged: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._lately: weakref.WeakKeyDictionary[Optimizer, deque[bool]] = weakref.WeakKeyDictionary()
@@ -49,9 +51,16 @@ class GradientOrder(Check):
         for known, left in list(self._left.items()):
             del self._left[known]
             self._judged.add(known)
-            untouched = all(held.grad is grad and grad._version == version for held, grad, version in left)
+            grads = [
+                grad
+                for held, ref, version in left
+                if (item := held()) is not None
+                and (grad := ref()) is not None
+                and item.grad is grad
+                and grad._version == version
+            ]
             # `grad.data.zero_()` leaves the version as it was, so the numbers decide.
-            if left and untouched and any(bool(grad.any()) for _, grad, _ in left):
+            if len(grads) == len(left) and any(bool(grad.any()) for grad in grads):
                 self._kept.add(known)
         self._sign(root)
 
@@ -148,9 +157,13 @@ class GradientOrder(Check):
             )
 
     def after_step(self, known: Optimizer) -> None:
-        """Remember the gradients that this step has used; the next backward is held against them."""
+        """Remember which gradients this step has used; the next backward is held against them."""
         self._begin_step()
-        self._left[known] = [(item, item.grad, item.grad._version) for item in known.sample() if item.grad is not None]
+        self._left[known] = [
+            (TensorWeakRef(item), TensorWeakRef(item.grad), item.grad._version)
+            for item in known.sample()
+            if item.grad is not None
+        ]
 
     def made_optimizer(self, known: Optimizer) -> None:
         """Count how often the same parameters get a new optimizer after the old one has stepped."""

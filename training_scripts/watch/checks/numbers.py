@@ -104,7 +104,9 @@ class NotFinite(Check):
         session = self.session
         if session.call is None or session.is_compiled(model):
             return ""
-        module, args, kwargs = session.call
+        ref, args, kwargs = session.call
+        if (module := ref()) is None:
+            return ""
         found: list[str] = []
 
         def hook(name: str) -> Any:

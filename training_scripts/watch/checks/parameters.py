@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from ..check_base import Check
 from ..session import Session
-from ..state import NORMALISATIONS, Model, Optimizer, sizes, snapshot
+from ..state import NORMALISATIONS, Loss, Model, Optimizer, alive, sizes, snapshot
 
 JUDGED_STEP = 3
 """Step at which every optimizer of a loop has stepped and gradients are where they come to be."""
@@ -189,7 +190,7 @@ class Motion(Check):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._names: list[str] = []
-        self._parameters: list[Tensor] = []
+        self._held: Sequence[weakref.ref[Tensor]] = ()
         self._owner = torch.empty(0, dtype=torch.long)
         self._of: Optimizer | None = None
         self._first: Tensor | None = None
@@ -198,32 +199,39 @@ class Motion(Check):
         self._ratios: list[tuple[int, float, float]] = []
         self._losses: list[float] = []
 
-    def computed(self, loss: object) -> None:
+    @property
+    def _parameters(self) -> list[Tensor]:
+        """Return the parameters that are compared; none once one of them is gone."""
+        held = alive(self._held)
+        return held if len(held) == len(self._held) else []
+
+    def computed(self, loss: Loss) -> None:
         """Keep the first losses, against which long steps are judged."""
-        known = self.session.loss
-        if known is not None and known.trains and self.session.heavy and known.value.numel() == 1:
-            self._losses.append(float(known.value))
+        if loss.trains and self.session.heavy and loss.value.numel() == 1:
+            self._losses.append(float(loss.value))
 
     def before_step(self, known: Optimizer) -> None:
         """Look at the numbers before the step."""
         self._before = None
         if known is not self.session.main or not self.session.heavy:
             return
-        if self._of is not known:
+        if self._of is not known or not self._parameters:
             self._take(known)
-        if self._parameters:
-            self._before = snapshot(self._parameters)
+        if parameters := self._parameters:
+            self._before = snapshot(parameters)
             if self._first is None:
                 self._first = self._before
-            for item in self._parameters:
+            for item in parameters:
                 self._grads[id(item)] = self._grads.get(id(item), False) or item.grad is not None
 
     def after_step(self, known: Optimizer) -> None:
         """Compare with the numbers after it."""
         if self._before is None or self._first is None or known is not self.session.main:
             return
-        after, before = snapshot(self._parameters), self._before
-        owner, count = self._owner.to(after.device), len(self._parameters)
+        if not (parameters := self._parameters):
+            return
+        after, before = snapshot(parameters), self._before
+        owner, count = self._owner.to(after.device), len(parameters)
         moved, size, change = torch.zeros(3, count, device=after.device)
         moved.index_add_(0, owner, (after - before).square())
         size.index_add_(0, owner, before.square())
@@ -247,10 +255,11 @@ class Motion(Check):
             if isinstance(module, nn.Embedding | nn.EmbeddingBag)
             for item in module.parameters()
         }
-        self._of, self._first = known, None
-        self._parameters = [item for item in known.parameters() if id(item) not in embeddings and item.numel()]
-        self._names = [names.get(id(item), "?") for item in self._parameters]
-        counts = torch.tensor(sizes(self._parameters), dtype=torch.long)
+        parameters = [item for item in known.parameters() if id(item) not in embeddings and item.numel()]
+        self._of, self._first, self._grads = known, None, {}
+        self._held = [weakref.ref(item) for item in parameters]
+        self._names = [names.get(id(item), "?") for item in parameters]
+        counts = torch.tensor(sizes(parameters), dtype=torch.long)
         self._owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
 
     def _frozen(self, known: Optimizer, numbers: list[list[float]]) -> None:

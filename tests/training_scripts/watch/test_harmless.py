@@ -1,0 +1,97 @@
+"""The watching keeps nothing of the script's alive and fails none of its calls."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.weak import TensorWeakRef
+
+from tests.training_scripts.watch.harness import Strict
+from training_scripts.watch.by_hand import HandSteps
+from training_scripts.watch.checks import all_checks
+from training_scripts.watch.patches import install
+from training_scripts.watch.recorder import Recorder
+from training_scripts.watch.session import Session
+
+
+@pytest.fixture
+def session(tmp_path):
+    """One training of this process, watched with all checks and recorded."""
+    output = tmp_path / "job" / "output"
+    output.mkdir(parents=True)
+    session = Session(Strict("job", output), Recorder(output, {}))
+    session.add(all_checks)
+    patches = install(session)
+    yield session
+    patches.close()
+    session.close()
+
+
+def train(steps, optimizer=None):
+    """Train a new network, by hand where there is no optimizer; returns weak references to all that it had."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+    optimizer = optimizer and optimizer(model.parameters())
+    for _ in range(steps):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(torch.randn(12, 8)), torch.arange(12) % 3).backward()
+        if optimizer is not None:
+            optimizer.step()
+            continue
+        with torch.no_grad():
+            for item in model.parameters():
+                item -= 0.1 * item.grad
+    return [weakref.ref(item) for item in (model, *model.modules(), *model.parameters())]
+
+
+def left(known):
+    gc.collect()
+    return [item for ref in known if (item := ref()) is not None]
+
+
+def test_networks_trained_by_hand_are_released_one_after_the_other(session):
+    folds = [train(6) for _ in range(3)]
+    assert session.step >= 15
+    assert [left(fold) for fold in folds] == [[], [], []]
+    assert session.findings.failures == []
+
+
+def test_a_network_tried_before_the_optimizer_is_made_is_released(session):
+    tried = train(1)
+    train(3, lambda parameters: torch.optim.SGD(parameters, 0.1))
+    assert left(tried) == []
+
+
+def test_what_a_network_trained_by_an_optimizer_had_is_released(session):
+    assert left(train(6, lambda parameters: torch.optim.SGD(parameters, 0.1))) == []
+
+
+@pytest.mark.parametrize("method", ["backward", "moved"])
+def test_looking_for_steps_by_hand_may_break_and_the_script_does_not(session, monkeypatch, method):
+    def broken(*_):
+        raise ValueError("unexpected")
+
+    broken.__name__ = method
+    monkeypatch.setattr(HandSteps, method, broken)
+    train(4)
+    assert session.findings.failures == [f"HandSteps.{method}: ValueError: unexpected"]
+
+
+def test_gradients_and_answers_that_the_script_drops_are_released_at_once(session):
+    session.recorder = None  # which counts the right answers of a few batches at once
+    model = nn.Linear(8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    inputs, labels = torch.randn(12, 8), torch.arange(12) % 3
+    for _ in range(3):
+        nn.functional.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()
+        gradients = [TensorWeakRef(item.grad) for item in model.parameters()]
+        optimizer.zero_grad()
+        assert left(gradients) == []
+    with torch.no_grad():
+        answers = model(inputs)
+        nn.functional.cross_entropy(answers, labels)
+    known = [TensorWeakRef(answers)]
+    del answers
+    assert left(known) == []
