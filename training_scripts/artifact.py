@@ -6,7 +6,8 @@ known.npz   what known pictures look like (unknown.py); models of earlier versio
 code/       inference.py and what it imports, for an endpoint; AWS's PyTorch container starts there
 config.yaml, deployment.py  where AWS's Ray Serve container starts
 
-A trial of a search leaves its head alone, and a note of the backbone that all its trials share:
+A trial of a search over frozen features, or a single training over them, leaves its head alone, and a note of the
+backbone, which all trials share:
 
 head.pth    state_dict of what was trained
 model.json, known.npz  as above

@@ -1,6 +1,7 @@
-"""Makes a whole model folder of a head and the backbone that it shares with other trials: `python assemble.py HEAD TO`.
+"""Makes a whole model folder of a head and the backbone behind it: `python assemble.py HEAD TO`.
 
-A trial of a search leaves its head alone (saving.py); what an archive holds besides is the same for all of them.
+A trial of a search over frozen features, or a single training over them, leaves its head alone (saving.py); what an
+archive holds besides is the same for all of a search.
 """
 
 from __future__ import annotations

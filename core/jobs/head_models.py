@@ -1,7 +1,8 @@
-"""Trials that left their head alone: whether it is there, and the whole model of it when something wants that.
+"""Jobs that left their head alone: whether it is there, and the whole model of it when something wants that.
 
 All trials of a search over frozen features share one backbone, which is with the search and is a hundred times the
-size of a head. See training_scripts/artifact.py.
+size of a head; that of a single training is the file of the features by a second name.
+See training_scripts/artifact.py.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class TrainingJob:
     """A training job, or a trial when `tuning_job` is set.
 
     `hyperparameters` are strings, as a container sees them. `metrics` holds the last value of each metric.
-    `artifact` is where model.tar.gz is (a path or an s3:// address), None until it exists.
+    `artifact` is where model.tar.gz is (a path or an s3:// address), or will be made of a head that was left alone
+    (core/jobs/head_models.py); None until there is a model.
     `progress` is 0…1, or None when unknown. `note` is the user's own; `code_version` says which code ran, as
     `training_scripts.version.code_version` has it, "" when that is not known. `notices` are sentences on what happened
     that is not a failure but should be known: a process stood still, a metric could not be read. `watched`: it
