@@ -135,7 +135,8 @@ def _assign(features: NDArray[np.float32], centres: NDArray[np.float32], cancel:
 
     def nearest_of(start: int) -> NDArray[np.int64]:
         cancel.raise_if_cancelled()
-        return (features[start : start + _ASSIGNED] @ centres.T).argmax(axis=1)
+        found: NDArray[np.int64] = (features[start : start + _ASSIGNED] @ centres.T).argmax(axis=1)
+        return found
 
     threads = min(cores(), _THREADS)
     blocks = in_threads(nearest_of, range(0, len(features), _ASSIGNED), threads, 2 * threads)
