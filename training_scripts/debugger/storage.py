@@ -66,5 +66,6 @@ class FolderStorage:
         root = self._path / part
         if not root.is_dir():
             return []
-        folders = [name for name in os.listdir(root) if name not in without]
+        with os.scandir(root) as entries:  # file managers leave files of their own beside the folders
+            folders = [entry.name for entry in entries if entry.name not in without and entry.is_dir()]
         return [f"{part}/{folder}/{name}" for folder in folders for name in os.listdir(root / folder)]

@@ -11,6 +11,7 @@ import pytest
 from core.cli.main import run
 from core.debugger.evaluate_rules import evaluate, open_trial
 from core.debugger.s3_storage import S3Storage
+from core.debugger.saved_jobs import trial_storages
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
@@ -97,6 +98,12 @@ def test_trials_are_found_at_any_depth_and_told_apart(tmp_path):
         ("first", RuleStatus.NO_ISSUES_FOUND),
         ("second", RuleStatus.NO_ISSUES_FOUND),
     ]
+
+
+def test_a_folder_named_index_of_another_kind_is_no_trial(tmp_path):
+    (tmp_path / "site" / "index").mkdir(parents=True)
+    (tmp_path / "site" / "index" / "page.html").write_text("x", encoding="utf-8")
+    assert trial_storages(tmp_path) == []
 
 
 def test_a_jobs_name_wins_over_a_folder_that_happens_to_be_here(tmp_path, monkeypatch):

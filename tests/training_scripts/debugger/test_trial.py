@@ -73,6 +73,15 @@ def test_what_is_missing_is_said_and_nothing_waits(tmp_path):
         trial.wait_for_steps([99])
 
 
+def test_what_file_managers_leave_beside_the_folders_of_a_trial_is_no_part_of_it(tmp_path):
+    write(tmp_path)
+    for part in ("index", "collections"):
+        (tmp_path / part / ".DS_Store").write_bytes(b"x")
+    trial = Trial.open(tmp_path)
+    assert trial.steps() == [0, 1, 2, 3]
+    assert not trial.damaged
+
+
 @pytest.mark.parametrize("damage", ["events", "index", "collections"])
 def test_a_damaged_file_costs_only_what_it_held(tmp_path, damage):
     write(tmp_path)
