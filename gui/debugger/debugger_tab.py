@@ -35,7 +35,7 @@ from gui.shared.basics import button
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import EmptyState, InlineError, ProgressRow
 from gui.shared.icons import icon
-from gui.shared.report_export import ReportExport
+from gui.shared.report_export import ReportExport, last_part
 from gui.shared.toast import Toasts
 
 if TYPE_CHECKING:
@@ -173,7 +173,9 @@ class DebuggerTab(QWidget):
 
     def _ask_other(self) -> QInputDialog:
         others = [(job.shown_name, job.name) for job in self._feed.jobs]
-        return self.exports.ask_other(self._reported, [*others, *((_last(place), place) for place in self._earlier)])
+        return self.exports.ask_other(
+            self._reported, [*others, *((last_part(place), place) for place in self._earlier)]
+        )
 
     def _on_split(self) -> None:
         self._split_by_hand = True
@@ -381,10 +383,6 @@ class DebuggerTab(QWidget):
                 )
 
         self._bridge.run(work, done, self._on_error)
-
-
-def _last(place: str) -> str:
-    return place.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def _splitter(orientation: Qt.Orientation, first: QWidget) -> QSplitter:

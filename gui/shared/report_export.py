@@ -24,6 +24,11 @@ _FINDINGS = ("html", "pdf", "json", "findings")
 """The formats that fit what rules say."""
 
 
+def last_part(job_or_place: str) -> str:
+    """Return what a job or the folder or s3:// address of an earlier one is called: its name, or the last part."""
+    return job_or_place.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
 class ReportExport(QObject):
     """Asks for a file and writes it off the UI thread, with progress that can be cancelled, and a toast at the end."""
 
@@ -44,7 +49,7 @@ class ReportExport(QObject):
 
     def save_report(self, job: str) -> QFileDialog:
         """Ask where the report of a job goes: of a tuning job, over its trials."""
-        return self.ask(tr("Save report"), f"{job}-report.html", self._report_of(job))
+        return self.ask(tr("Save report"), f"{last_part(job)}-report.html", self._report_of(job))
 
     def save_findings(self, job: str) -> QFileDialog:
         """Ask where all goes that rules say of a job and of each of its trials."""
@@ -53,7 +58,7 @@ class ReportExport(QObject):
         def write(path: Path, on_progress: OnProgress, cancel: CancelToken) -> Path:
             return reports.write_findings(reports.rule_outcomes(job, on_progress, cancel), path)
 
-        return self.ask(tr("Save all findings"), f"{job}-findings.html", write, _FINDINGS)
+        return self.ask(tr("Save all findings"), f"{last_part(job)}-findings.html", write, _FINDINGS)
 
     def save_comparison(self, first: str, second: str) -> QFileDialog:
         """Ask where the report goes that compares two jobs."""
@@ -62,7 +67,7 @@ class ReportExport(QObject):
         def write(path: Path, on_progress: OnProgress, cancel: CancelToken) -> Path:
             return reports.write_comparison(first, second, path, on_progress, cancel)
 
-        return self.ask(tr("Save comparison"), f"{first}-{second}.html", write)
+        return self.ask(tr("Save comparison"), f"{last_part(first)}-{last_part(second)}.html", write)
 
     def ask_other(self, job: str, others: Sequence[tuple[str, str]]) -> QInputDialog:
         """Ask which of `others`, (what it is called, its name), a job is compared with; then where the report goes."""
