@@ -36,6 +36,7 @@ from core.profiler.read_framework import entries_of
 from core.profiler.traces import TRACE_SUFFIXES, Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
+from training_scripts.outside import parse_json
 from training_scripts.regular_files import open_regular
 
 _MOST_BYTES = 2_000_000_000
@@ -97,9 +98,9 @@ def read_kineto(
         except (OSError, EOFError, zlib.error) as error:
             problems.append(tr("{name} could not be read: {error}.").format(name=path.name, error=error))
             continue
-        trace, whole = _trace(text, path)
-        if not whole:
-            problems.append(tr("{name} ends in the middle; what stands before is used.").format(name=path.name))
+        trace, fault = _trace(text, path)
+        if fault:
+            problems.append(fault)
         if trace.spans:
             traces.append(trace)
     if not traces:
@@ -200,7 +201,8 @@ def _text(path: Path) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _trace(text: str, path: Path) -> tuple[_Trace, bool]:
+def _trace(text: str, path: Path) -> tuple[_Trace, str]:
+    """Return what a trace holds, and a sentence on what is wrong with it, "" where nothing is."""
     content, entries, whole = entries_of(text)
     base = _number(content.get("baseTimeNanoseconds")) / 1e9
     first = _first(entries)
@@ -216,7 +218,23 @@ def _trace(text: str, path: Path) -> tuple[_Trace, bool]:
     worker = f"rank {rank}" if rank is not None else path.name.partition(".")[0]
     trace = _Trace(worker, base + first / 1e6, devices)
     _take(trace, timed)
-    return trace, whole
+    return trace, "" if whole else _fault(text, entries).format(name=path.name)
+
+
+def _fault(text: str, entries: Sequence[Any]) -> str:
+    """Return a sentence on what is wrong with a text that is no whole trace, with a field for its name."""
+    if any(isinstance(entry, Mapping) and "ph" in entry for entry in entries):
+        return tr("{name} ends in the middle; what stands before is used.")
+    start = re.match(r"\s*(.?)", text, re.DOTALL)
+    if start is None or not start[1]:
+        return tr("{name} is empty.")
+    if start[1] not in "{[":
+        return tr("{name} is not JSON.")
+    try:
+        parse_json(text)
+    except ValueError:
+        return tr("No event in {name} is whole: it is cut short, or another kind of file.")
+    return tr("{name} is JSON of another kind: it has no list of traceEvents.")
 
 
 _Timed = tuple[float, float, Mapping[str, Any]]

@@ -249,6 +249,27 @@ def test_a_cut_trace_is_used_up_to_the_cut(tmp_path: Path) -> None:
     assert "ends in the middle" in analysis.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\x93\xff{}\x00{", "is not JSON"),
+        (b'{"traceEvents": 3}', "JSON of another kind"),
+        (b"3", "is not JSON"),
+        (b'{"traceEvents": [{"ph": "X", "na', "cut short, or another kind"),
+        (b'{"a": 1}\n{"a": 2}\n', "cut short, or another kind"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "w.pt.trace.json"
+    path.write_bytes(content)
+    with pytest.raises(UserFacingError) as raised:
+        analyse(path)
+    assert why in raised.value.why
+    assert "in the middle" not in raised.value.why
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]", b'{"traceEvents": {}}', b"\x1f\x8bxx", b"[" * 100_000])
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_what_is_not_a_trace_is_refused_in_words(tmp_path: Path, content: bytes, suffix: str) -> None:
