@@ -68,7 +68,7 @@ def contents_of(
     for number, (sha256, file) in enumerate(in_threads(_content, files, threads, 4 * threads), 1):
         cancel.raise_if_cancelled()
         contents.setdefault(sha256, file)
-        on_progress(Progress(number, len(files), tr("Noting what is in {name}").format(name=folder.name), "pictures"))
+        on_progress(Progress(number, len(files), tr("Reading {name}").format(name=folder.name), "pictures"))
     contents.pop("", None)
     return contents
 

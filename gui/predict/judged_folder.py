@@ -47,7 +47,7 @@ class JudgedFolder(Banner):
         self.locked.clicked.connect(self._on_lock)
         self._locking: Handle | None = None
         self.progress = ProgressRow()
-        self.progress.setMinimumWidth(240)
+        self.progress.setMinimumWidth(340)
         self.progress.cancelled.connect(self._on_cancel)
         self.add_action(self.progress)
         self.add_action(self.locked)

@@ -417,7 +417,7 @@ def test_a_lock_says_how_far_it_is_and_can_be_cancelled(qtbot):
     assert judged.progress.isVisible()
     assert not judged.locked.isEnabled()
     (_, _, tell) = session.answers[0]
-    tell(Progress(3, 4, "Noting what is in large", "pictures"))
+    tell(Progress(3, 4, "Reading large", "pictures"))
     assert judged.progress.findChild(QProgressBar).value() == 750
     judged.progress.cancelled.emit()
     assert session.handle.cancelled
