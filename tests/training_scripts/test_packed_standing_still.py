@@ -13,7 +13,7 @@ import pytest
 
 from core.jobs.scraping import notice_in
 from training_scripts.job import JobError, StopRequest
-from training_scripts.metrics import METRIC_DEFINITIONS
+from training_scripts.metrics import METRIC_DEFINITIONS, begin_line
 from training_scripts.packed.features_run import compute_features
 from training_scripts.packed.lines import TrialRecord, read_line
 from training_scripts.packed.order import FILE, SearchOrder
@@ -143,3 +143,5 @@ def test_a_search_ends_although_a_worker_stands_still(learnable, tmp_path):
     ended = [line.record for line in map(read_line, done.stdout.splitlines()) if line.record and line.record.is_final]
     assert [record.status for record in ended] == ["Completed"] * 2, done.stdout
     assert "stood still for 2 seconds; it was ended and started again." in done.stdout
+    said = [line for line in map(read_line, done.stdout.splitlines()) if line.trial and not notice_in(line.line)]
+    assert {line.trial: line.line for line in reversed(said)} == dict.fromkeys((1, 2), begin_line(0))

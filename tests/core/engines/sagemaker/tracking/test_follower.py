@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.engines.sagemaker.tracking.follower import Follower
-from core.jobs.specs import MetricDefinition, TrainingSpec
+from core.engines.sagemaker.tracking.packed import PackedFollower
+from core.jobs.ranges import CategoricalRange
+from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
 from training_scripts.metrics import begin_line
-from training_scripts.packed.lines import notice
+from training_scripts.packed.lines import TrialRecord, notice, said_by
 
 SPEC = TrainingSpec("one", {}, {}, (MetricDefinition("Average loss", "loss: ([0-9.]+)"),))
 TRACE = ["Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "KeyError: 'label'"]
@@ -105,3 +107,21 @@ def test_epochs_that_come_again_replace_those_before(last, after, at_once, store
 def test_a_script_of_others_with_folds_keeps_what_it_prints(at_once, store):
     lines = [f"epoch={epoch}/2 train: {fold}.{epoch}" for fold in (1, 2, 3) for epoch in (1, 2)]
     assert kept(store, lines, at_once) == [1.1, 1.2, 2.1, 2.2, 3.1, 3.2]
+
+
+def test_a_trial_of_a_packed_search_that_is_done_again_is_there_once(store, tmp_path):
+    """A reclaimed machine's search begins the trial in flight again; each line is read by another program."""
+    from core.store.rows import new_record
+
+    spec = TuningSpec(SPEC, (CategoricalRange("optimizer", ("adam", "sgd")),), max_jobs=2, packed=True)
+    store.add_job(new_record(spec, "sagemaker"), spec)
+    begins = TrialRecord("one-001-0123abcd", 1, {"optimizer": "sgd"}, started=1.0).to_line()
+    epochs = [f"epoch={epoch}/3 loss: {epoch}" for epoch in (1, 2, 3)]
+    for line in [
+        begins,
+        *(said_by(1, line) for line in (begin_line(0), *epochs[:2])),
+        begins,
+        *(said_by(1, line) for line in (begin_line(0), *epochs)),
+    ]:
+        PackedFollower(spec, store, Lines([line]), tmp_path).read()
+    assert [event.epoch for event in store.metrics("one-001-0123abcd")] == [1, 2, 3]
