@@ -223,7 +223,9 @@ def _table(file: Path) -> Runs:
         if column != at and meaning_of(metric) and not metric.endswith(("__MIN", "__MAX"))
     ]
     runs: Runs = {}
-    for number, row in enumerate(rows if columns else ()):
+    if not columns:
+        return runs
+    for number, row in enumerate(rows):
         step = step_of((_number(row[at]) if at < len(row) else None) if at is not None else number)
         if step is None:
             continue

@@ -91,7 +91,7 @@ def read_run(
         if curves:
             story = replace(story, **of_others(curves[0]))
             outcomes = tuple(in_order(evaluate(path, on_progress=on_progress, cancel=cancel)))
-        problems = [tr("{file} could not be read.").format(file=file) for run in curves for file in run.unreadable]
+        problems = [tr("{file} could not be read.").format(file=file) for one in curves for file in one.unreadable]
         return bare_run(str(run.source), outcomes, run.job, story, problems)
     if profile.is_empty and (existing := find_report(path)) is not None:
         return existing
