@@ -65,6 +65,11 @@ class Modes(Check):
         self._asked[id(model)] = (count + 1, since, numbers)
         on = [name for name, item in model.sensitive if item.training and getattr(item, "p", 1) > 0]
         if on and count + 1 >= ASKED and self.session.step >= since + STEPS:
+            held = self.session.held()
+            if any(id(item) in held for item in parameters):
+                # It will be trained, more seldom than another: a generator, by its critic's many steps.
+                del self._asked[id(model)]
+                return
             self.found(
                 "TrainModeWhileEvaluating",
                 f"{model.name} is not trained and yet in train mode: {_kinds(model, on)} still work as in training.",
