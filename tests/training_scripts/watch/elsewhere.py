@@ -66,6 +66,7 @@ ELSEWHERE: dict[str, Fault] = {
         ("never steps",),
         {"            opt_head.step()\n": ""},
         line="torch.optim.Adam",
+        within=40,
     ),
     "step with every micro-batch": Fault(
         MICRO,

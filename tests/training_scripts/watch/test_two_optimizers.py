@@ -22,3 +22,32 @@ def test_a_generator_that_waits_for_its_critic_is_trained(session, has_optimizer
     found = [item.cause for item in session.findings.all if item.rule == "TrainModeWhileEvaluating"]
     assert bool(found) is not has_optimizer
     assert session.findings.failures == []
+
+
+@pytest.mark.parametrize(("begins_at", "said"), [(40, ""), (99, "never steps")])
+def test_an_optimizer_may_begin_to_step_later_than_another(session, begins_at, said):
+    backbone, head = network(8, 16), nn.Linear(16, 3)
+    optimizers = [torch.optim.SGD(item.parameters(), 0.05) for item in (backbone, head)]
+    for step in range(60):
+        nn.functional.cross_entropy(head(backbone(torch.randn(12, 8))), torch.arange(12) % 3).backward()
+        for optimizer in optimizers[step < begins_at :]:
+            optimizer.step()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+    assert session.findings.all == []
+    session.close()
+    assert [said in item.cause for item in session.findings.all] == [True] * bool(said)
+    assert session.findings.failures == []
+
+
+def test_one_that_rests_when_warm_ups_are_over_is_found_at_once(session):
+    backbone, head = network(8, 16), nn.Linear(16, 3)
+    optimizers = [torch.optim.SGD(item.parameters(), 0.05) for item in (backbone, head)]
+    data = torch.utils.data.TensorDataset(torch.randn(300, 8), torch.arange(300) % 3)
+    for _ in range(7):
+        for inputs, labels in torch.utils.data.DataLoader(data, 15, shuffle=True):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            nn.functional.cross_entropy(head(backbone(inputs)), labels).backward()
+            optimizers[1].step()
+    assert ["in the first 100 steps" in item.cause for item in session.findings.all] == [True]

@@ -12,6 +12,7 @@ from .loss_inputs import Labels, LossInputs
 from .machine import Memory, Replicas, Starvation
 from .numbers import Guessing, NotFinite, Overflow
 from .parameters import Holding, Motion
+from .resting import Resting
 from .splits import Leaks, Loaders
 from .train_mode import Modes
 
@@ -23,6 +24,7 @@ def all_checks(session: Session) -> Sequence[Check]:
         Scheduling,
         Clipping,
         Holding,
+        Resting,
         Motion,
         Modes,
         LossInputs,

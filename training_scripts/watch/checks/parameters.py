@@ -15,8 +15,6 @@ from ..state import NORMALISATIONS, Loss, Model, Optimizer, alive, sizes, snapsh
 
 JUDGED_STEP = 3
 """Step at which every optimizer of a loop has stepped and gradients are where they come to be."""
-RESTING_STEP = 15
-"""Step at which every optimizer has stepped, also one that does so once for several steps of another."""
 DECOUPLED = ("AdamW", "NAdam", "RAdam", "Adafactor", "Muon")
 
 
@@ -37,27 +35,8 @@ class Holding(Check):
             self._decay(known)
             for model in session.trained_models() or [m for m in session.models.values() if m.trained]:
                 self._missing(model, known)
-        elif known.steps == RESTING_STEP:
-            self._resting(known)
         if known.steps >= JUDGED_STEP and session.watching:
             self._replaced(known)
-
-    def _resting(self, known: Optimizer) -> None:
-        """Find an optimizer that has not stepped once, though what it alone holds gets gradients."""
-        used = {id(item) for other in self.session.optimizers if other.steps for item in other.parameters()}
-        for other in self.session.optimizers:
-            held = [item for item in other.parameters() if item.grad is not None and id(item) not in used]
-            if other.steps or not any(bool(item.grad.any()) for item in held[:3] if item.grad is not None):
-                continue
-            names = self._names([id(item) for item in held])
-            self.found(
-                "ParametersNeverChange",
-                f"The optimizer of {_listed(names)} never steps: they get gradients and stay as they are.",
-                f"After {known.steps} steps of the other optimizer it has not stepped once.",
-                "Call step() of every optimizer.",
-                other.made,
-                tensors=names,
-            )
 
     def _replaced(self, known: Optimizer) -> None:
         """Find a model that took the place of the one that the optimizer holds: a copy, or one loaded from a file."""
@@ -73,7 +52,7 @@ class Holding(Check):
         if self._idle >= JUDGED_STEP:
             self.found(
                 "OptimizerMissesParameters",
-                f"The model was replaced by another one, and the optimizer does not hold {_listed(names)}: it trains "
+                f"The model was replaced by another one, and the optimizer does not hold {listed(names)}: it trains "
                 "the old one.",
                 f"In {self._idle} steps in a row only parameters had gradients that no optimizer holds.",
                 "Load a state into the model that is there (load_state_dict), or make the optimizer again.",
@@ -97,7 +76,7 @@ class Holding(Check):
             "OptimizerHoldsTwice",
             f"{'Two optimizers hold' if both else 'The optimizer holds'} the same parameters"
             f"{'' if both else ' twice'}: each step moves them two times.",
-            f"{len(twice)} parameters are held twice: {_listed(names)}.",
+            f"{len(twice)} parameters are held twice: {listed(names)}.",
             "Give each parameter to one optimizer, once.",
             known.made,
             tensors=names,
@@ -121,7 +100,7 @@ class Holding(Check):
             "OptimizerMissesParameters",
             "The optimizer was made before layers were replaced: it holds the old ones, and the new ones never change."
             if strangers
-            else f"The optimizer does not hold {_listed(names)}: they get gradients and never change.",
+            else f"The optimizer does not hold {listed(names)}: they get gradients and never change.",
             f"{len(missing)} of {len(parameters)} parameters with gradients are held by no optimizer.{replaced}",
             "Make the optimizer after the model is complete, from model.parameters().",
             known.made if known.made.file else known.stepped_at,
@@ -139,8 +118,8 @@ class Holding(Check):
         if names:
             self.found(
                 "OptimizerMissesParameters",
-                f"The optimizer does not hold {_listed(names)}: layers in a plain list are not part of the model.",
-                f"The layers in {_listed(names)} get gradients, and model.parameters() does not have them.",
+                f"The optimizer does not hold {listed(names)}: layers in a plain list are not part of the model.",
+                f"The layers in {listed(names)} get gradients, and model.parameters() does not have them.",
                 "Keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential.",
                 known.made if known.made.file else known.stepped_at,
                 tensors=names,
@@ -283,11 +262,11 @@ class Motion(Check):
             self.looked("FrozenParametersChange")
             return
         if moved:
-            cause = f"{_listed(moved)} is frozen and the optimizer still changes it, by weight decay or momentum."
+            cause = f"{listed(moved)} is frozen and the optimizer still changes it, by weight decay or momentum."
             remedy = "Give the optimizer only parameters with requires_grad, or set their gradients to None."
         else:
             cause = (
-                f"{_listed(typed or modules)} was meant to be frozen, but that attribute does nothing: it still trains."
+                f"{listed(typed or modules)} was meant to be frozen, but that attribute does nothing: it still trains."
             )
             remedy = "Call module.requires_grad_(False), or set requires_grad of each parameter."
         names = moved or typed or modules
@@ -310,11 +289,11 @@ class Motion(Check):
         if without_rate and not any(known.rates):
             cause, remedy, names = "The learning rate is 0.", "Give the optimizer a learning rate.", without_rate
         elif without_rate and len(without_rate) < len(trained):
-            cause, names = f"The learning rate of {_listed(without_rate)} is 0.", without_rate
+            cause, names = f"The learning rate of {listed(without_rate)} is 0.", without_rate
             remedy = "Give their parameter group a learning rate, or leave them out of the optimizer."
         elif without_gradient and (everything or self._cut(without_gradient)):
             names = without_gradient
-            cause = f"No gradient reaches {_listed(names)}: it is cut off from the loss."
+            cause = f"No gradient reaches {listed(names)}: it is cut off from the loss."
             remedy = "Look for detach(), .data, no_grad() or a conversion to numbers between it and the loss."
         elif everything:
             cause, names = "No parameter changes, though there are gradients.", [name for name, _ in still]
@@ -385,7 +364,8 @@ def _trains_unseen(value: object, held: set[int]) -> bool:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first two of some names, and how many more there are."""
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return f"{' and '.join(names[:2]) if not more else ', '.join(names[:2])}{more}"
 

@@ -1,0 +1,74 @@
+"""An optimizer that never steps, beside one that does."""
+
+from __future__ import annotations
+
+from ..check_base import Check
+from ..session import Session
+from ..state import Optimizer
+from .parameters import listed
+
+NOTED_STEP = 15
+"""Step at which every optimizer has stepped, also one that does so once for several steps of another."""
+WARM_PASSES, WARM_STEPS, STEPS_WITHOUT_LOADER = 5, 100, 1000
+"""Passes and steps after which an optimizer that waits while another one warms up has begun too."""
+
+
+class Resting(Check):
+    """Every optimizer steps whose parameters get gradients: it may begin later than another, but it begins."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._noted: dict[Optimizer, dict[int, str]] = {}
+
+    def before_step(self, known: Optimizer) -> None:
+        """Note in an early step what rests, while gradients are there; judge it when no warm-up is that long."""
+        if known is not self.session.main:
+            return
+        if known.steps == NOTED_STEP:
+            self._note()
+        elif self._noted and self._warm(known):
+            self._judge(f"has not stepped in the first {known.steps} steps")
+
+    def ended(self) -> None:
+        """Judge what has not stepped to the end."""
+        self._judge("never steps")
+
+    def _note(self) -> None:
+        names = {
+            id(item): name
+            for model in self.session.models.values()
+            for name, item in model.inner.named_parameters(remove_duplicate=False)
+        }
+        used = self._used()
+        for other in self.session.optimizers:
+            held = [item for item in other.parameters() if item.grad is not None and id(item) not in used]
+            if not other.steps and any(bool(item.grad.any()) for item in held[:3] if item.grad is not None):
+                self._noted[other] = {id(item): names.get(id(item), "?") for item in held}
+
+    def _used(self) -> set[int]:
+        """Return the ids of what optimizers hold that have stepped, also of those that are gone."""
+        stepped = [other for other in self.session.optimizers if other.steps]
+        return {id(item) for other in stepped for item in other.parameters()}.union(*(other.ids for other in stepped))
+
+    def _warm(self, known: Optimizer) -> bool:
+        if self.session.loader is None:
+            return known.steps >= STEPS_WITHOUT_LOADER
+        # Some make a new loader for every pass.
+        passes = sum(item.passes for item in self.session.loaders if item.trained)
+        return known.steps >= WARM_STEPS and passes > WARM_PASSES
+
+    def _judge(self, how: str) -> None:
+        used = self._used()
+        for other, held in self._noted.items():
+            names = [name for key, name in held.items() if key not in used]
+            if other.steps or not names:
+                continue
+            self.found(
+                "ParametersNeverChange",
+                f"The optimizer of {listed(names)} {how}: they get gradients and stay as they are.",
+                f"After {self.session.step} steps of the other optimizer it has not stepped once.",
+                "Call step() of every optimizer.",
+                other.made,
+                tensors=names,
+            )
+        self._noted.clear()
