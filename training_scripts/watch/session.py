@@ -295,6 +295,7 @@ class Session:
         """Note that the script ends."""
         if os.getpid() != self.owner:
             return
+        self.limit = 0  # the step that is found here ends nothing: what was found is written first
         self._stepped_by_hand()
         self._notify("ended")
         if self.recorder is not None:

@@ -8,25 +8,7 @@ import torch
 from torch import nn
 from torch.utils.weak import TensorWeakRef
 
-from tests.training_scripts.watch.harness import Strict
 from training_scripts.watch.by_hand import HandSteps
-from training_scripts.watch.checks import all_checks
-from training_scripts.watch.patches import install
-from training_scripts.watch.recorder import Recorder
-from training_scripts.watch.session import Session
-
-
-@pytest.fixture
-def session(tmp_path):
-    """One training of this process, watched with all checks and recorded."""
-    output = tmp_path / "job" / "output"
-    output.mkdir(parents=True)
-    session = Session(Strict("job", output), Recorder(output, {}))
-    session.add(all_checks)
-    patches = install(session)
-    yield session
-    patches.close()
-    session.close()
 
 
 def train(steps, optimizer=None):
@@ -95,3 +77,17 @@ def test_gradients_and_answers_that_the_script_drops_are_released_at_once(sessio
     known = [TensorWeakRef(answers)]
     del answers
     assert left(known) == []
+
+
+def test_a_last_step_by_hand_that_reaches_the_limit_loses_no_finding(session, tmp_path):
+    session.limit = 6
+    model = nn.Linear(8, 3)
+    for _ in range(6):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(torch.randn(12, 8)), torch.arange(12) % 3).backward()
+        with torch.no_grad():
+            model.weight -= 0.1 * model.weight.grad
+    assert session.step == 5  # the last one shows when the script does more, or ends
+    session.close()
+    assert session.step == 6
+    assert list((tmp_path / "job" / "output" / "rules").glob("*.json"))
