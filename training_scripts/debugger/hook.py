@@ -274,13 +274,16 @@ class TensorHook(Callback):
         """Hold on to an evaluated batch's answers; they are small, and nothing is waited for."""
         if not self._evaluated and not self._schedule.may_save_evaluation():
             return
-        logits, labels, size = logits.detach(), labels.detach(), len(labels)
+        viewed, size = logits._base is not None, len(labels)
+        logits, labels = logits.detach(), labels.detach()
         logits = logits.float() if logits.dtype == torch.bfloat16 else logits
         if not self._predictions:
             logits, labels = logits[:0], labels[:0]
         elif logits.numel() > _EVALUATED_BATCH:  # a view would hold on to the whole of a large batch
             rows = max(1, _EVALUATED_BATCH // logits[0].numel())
             logits, labels = logits[:rows].clone(), labels[:rows].clone()
+        elif viewed:
+            logits = logits.clone()
         self._evaluated.append((logits, labels, loss.detach().float().mean(), size))
         if self._passes < _PASSES_WITH_INPUTS:
             self._evaluated_inputs.append(look_at_inputs(f"{self._model_name}_input_0", inputs))

@@ -54,7 +54,8 @@ class _Mean:
         if loss.classifies and loss.inputs.ndim == 2:
             self._waiting.append((loss.inputs.detach(), loss.targets))
             self.judged += size
-            if len(self._waiting) >= _TOGETHER or loss.inputs.numel() > _LARGE:
+            whole = loss.inputs if loss.inputs._base is None else loss.inputs._base  # a view holds all of it
+            if len(self._waiting) >= _TOGETHER or whole.numel() > _LARGE:
                 self._judge()
 
     def _judge(self) -> None:

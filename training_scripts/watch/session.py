@@ -24,6 +24,7 @@ from .by_hand import HandSteps
 from .check_base import Check, Checks
 from .code_site import Site, site
 from .findings import Findings
+from .harmless import harmless
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, is_model, row_bytes
 
 CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20
@@ -89,6 +90,7 @@ class Session:
 
     # What the hooks say
 
+    @harmless
     def before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> Model | None:
         """Note that the script calls a module; return what is known of it if it is a model."""
         model = self.models.get(id(module))
@@ -111,6 +113,7 @@ class Session:
         self.clock.ours += time.perf_counter() - began
         return model
 
+    @harmless
     def after_forward(self, model: Model, outputs: Any) -> None:
         """Note that the model has answered."""
         began = time.perf_counter()
@@ -121,6 +124,7 @@ class Session:
         self._notify("after_forward", model, self.inputs, outputs)
         self.clock.ours += time.perf_counter() - began
 
+    @harmless
     def computed(
         self, kind: str, inputs: Any, targets: Any, value: Any, smoothing: float = 0.0, summed: bool = False
     ) -> None:
@@ -142,6 +146,7 @@ class Session:
         self._notify("computed", loss)
         self.clock.ours += time.perf_counter() - began
 
+    @harmless
     def before_backward(self, root: Tensor) -> None:
         """Note that the script calls backward."""
         began = time.perf_counter()
@@ -161,6 +166,7 @@ class Session:
         self.evaluated, self._unused = 0, False
         self.clock.ours += time.perf_counter() - began
 
+    @harmless
     def after_backward(self) -> None:
         """Note that gradients are there."""
         began = time.perf_counter()
@@ -173,6 +179,7 @@ class Session:
             self.loss.detach()
         self.clock.ours += time.perf_counter() - began
 
+    @harmless
     def cleared(self) -> None:
         """Note that gradients were cleared, by an optimizer or a module."""
         self._stepped_by_hand()
@@ -180,6 +187,7 @@ class Session:
         self.zero_seq = self.seq
         self.at("zero_grad")
 
+    @harmless
     def made_optimizer(self, optimizer: Any) -> None:
         """Note that an optimizer was made."""
         self._thread = threading.get_ident()
@@ -193,6 +201,7 @@ class Session:
             self._restart(known)
         self._notify("made_optimizer", known)
 
+    @harmless
     def before_step(self, optimizer: Any) -> None:
         """Note that an optimizer is about to step."""
         if not self.here:
@@ -209,6 +218,7 @@ class Session:
         self._notify("before_step", known)
         self.clock.ours += time.perf_counter() - began
 
+    @harmless
     def after_step(self, optimizer: Any) -> None:
         """Note that an optimizer has stepped."""
         if not self.here:
@@ -231,12 +241,14 @@ class Session:
         if self.limit and self.step >= self.limit:
             raise SystemExit  # a trial of a remedy has shown what it can; the script ends as by sys.exit()
 
+    @harmless
     def made_loader(self, loader: Any) -> None:
         """Note that a DataLoader was made."""
         known = Loader(weakref.ref(loader), made=site())
         self._by_loader[loader] = known
         self.loaders.append(known)
 
+    @harmless
     def began_pass(self, loader: Any) -> Loader:
         """Note that the script begins to go through a DataLoader; return what is known of it."""
         known = self._by_loader.get(loader)
@@ -253,11 +265,13 @@ class Session:
         self._notify("began_pass", known)
         return known
 
+    @harmless
     def loading(self) -> None:
         """Note that the script asks for a batch."""
         if self.recorder is not None and self.recorder.tracing and self.here:
             self._guard(self.recorder.before_batch, self.loader)
 
+    @harmless
     def loaded(self, loader: Loader, seconds: float) -> None:
         """Note that a batch has come."""
         if not self.here:
@@ -271,22 +285,26 @@ class Session:
             self._guard(self.recorder.after_batch, loader)
         self._notify("loaded", loader, seconds)
 
+    @harmless
     def scheduled(self, scheduler: Any) -> None:
         """Note that a scheduler of the learning rate has stepped."""
         self.at("scheduler")
         self._notify("scheduled", scheduler)
 
+    @harmless
     def clipped(self, parameters: Any) -> None:
         """Note that gradients were clipped."""
         self.seq += 1
         self.at("clip")
         self._notify("clipped", parameters)
 
+    @harmless
     def scaled(self, event: str, skipped: bool = False) -> None:
         """Note that a gradient scaler did something: scale, unscale or step, which it may have skipped."""
         self.seq += 1
         self._notify("scaled", event, skipped)
 
+    @harmless
     def dropped_out(self, p: float, training: bool) -> None:
         """Note that dropout was asked for through torch.nn.functional."""
         self._notify("dropped_out", p, training)

@@ -6,6 +6,7 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import TensorWeakRef
 
 from training_scripts.watch.by_hand import HandSteps
@@ -79,6 +80,17 @@ def test_gradients_and_answers_that_the_script_drops_are_released_at_once(sessio
     assert left(known) == []
 
 
+def test_a_network_with_ways_of_its_own_fails_no_call(session):
+    class Odd(nn.Linear):
+        def named_modules(self, *args, **kwargs):
+            raise RuntimeError("not now")
+
+    model = Odd(8, 3)
+    model(torch.randn(4, 8)).sum().backward()
+    assert model.weight.grad is not None
+    assert "Session.before_forward: RuntimeError: not now" in session.findings.failures
+
+
 def test_a_last_step_by_hand_that_reaches_the_limit_loses_no_finding(session, tmp_path):
     session.limit = 6
     model = nn.Linear(8, 3)
@@ -91,3 +103,20 @@ def test_a_last_step_by_hand_that_reaches_the_limit_loses_no_finding(session, tm
     session.close()
     assert session.step == 6
     assert list((tmp_path / "job" / "output" / "rules").glob("*.json"))
+
+
+def test_answers_that_are_part_of_something_large_are_not_kept_with_it(session):
+    model = nn.Linear(8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    labels = torch.arange(12) % 3
+    for trains in (True, False):
+        with torch.set_grad_enabled(trains):
+            answers = model(torch.randn(12, 2000, 8))
+            loss = nn.functional.cross_entropy(answers[:, -1], labels)
+        if trains:
+            loss.backward()
+            optimizer.step()
+        storage = StorageWeakRef(answers.untyped_storage())
+        assert not storage.expired()
+        del answers, loss
+        assert storage.expired()
