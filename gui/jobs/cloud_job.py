@@ -62,7 +62,7 @@ class CloudJobPanel(QWidget):
             self.differences.set_text("")
         if job.engine == LOCAL:
             self._timer.stop()
-            self.cost_changed.emit(tr("None"), tr("Cost"))
+            self.cost_changed.emit(tr("Free"), tr("Cost"))
         elif before is None or before.name != job.name or before.status != job.status:
             self.cost_changed.emit(formatting.NONE, tr("Cost"))
             self._ask()
