@@ -17,7 +17,7 @@ def harmless(hook: Callable[Concatenate[Session, _P], _T]) -> Callable[Concatena
     """Return a hook that the script can call: what it raises goes to the job's log, and its answer is None then."""
 
     @functools.wraps(hook)
-    def guarded(session: Session, *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+    def guarded(session: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
         try:
             return hook(session, *args, **kwargs)
         except Exception as error:
