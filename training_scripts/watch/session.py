@@ -197,7 +197,7 @@ class Session:
         self._by_optimizer[optimizer] = known
         self.optimizers = [item for item in self.optimizers if item.optimizer() is not None or item.steps]
         self.optimizers.append(known)
-        if later and self.main is not None and not any(id(item) in self.main.ids for item in known.parameters()):
+        if later and self.main is not None and self.main.ids.isdisjoint(id(item) for item in known.parameters()):
             self._restart(known)
         self._notify("made_optimizer", known)
 
@@ -212,7 +212,7 @@ class Session:
             self.main, known.later = known, False  # of the same training, or of the script's next one
         if known.steps < 3:
             known.stepped_at = site()
-            known.ids = frozenset(id(item) for item in known.parameters())
+            known.held = [weakref.ref(item) for item in known.parameters()]
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_step)
         self._notify("before_step", known)

@@ -65,7 +65,7 @@ class Model:
 class Optimizer:
     """An optimizer, how often it has stepped, where it was made and where it steps.
 
-    `later`: it was made after another one had stepped. `ids` are those of its parameters, which outlive it.
+    `later`: it was made after another one had stepped. `held` are its parameters, which may outlive it.
     """
 
     optimizer: weakref.ref[Any]
@@ -74,7 +74,7 @@ class Optimizer:
     stepped_at: Site = NOWHERE
     step_seq: int = -1
     later: bool = False
-    ids: frozenset[int] = frozenset()
+    held: Sequence[weakref.ref[Tensor]] = ()
     rates: list[float] = field(default_factory=list)
 
     @property
@@ -87,6 +87,11 @@ class Optimizer:
         """Yield the parameters that it holds."""
         for group in self.groups:
             yield from group["params"]
+
+    @property
+    def ids(self) -> set[int]:
+        """Return the ids of the parameters that it had and that are still there: those of others are given again."""
+        return {id(item) for item in alive(self.held)}
 
     def sample(self) -> list[Tensor]:
         """Return a few of them, first, middle and last, that are trained."""

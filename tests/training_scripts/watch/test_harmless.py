@@ -120,3 +120,9 @@ def test_answers_that_are_part_of_something_large_are_not_kept_with_it(session):
         assert not storage.expired()
         del answers, loss
         assert storage.expired()
+
+
+def test_the_next_network_is_told_from_one_that_was_where_it_is_now(session):
+    for _ in range(6):
+        train(4, lambda parameters: torch.optim.SGD(parameters, 0.1))
+        assert session.step == 4
