@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +16,8 @@ from ..code_site import Site
 from ..session import Session
 from ..state import Optimizer
 
+_Held = Callable[[], Tensor | None]
+"""A tensor that is not held: itself while it is there."""
 TIMES, RECENT = 3, 8
 """So often in a row something must be out of order, or more often than that among so many recent steps."""
 
@@ -26,7 +29,7 @@ class GradientOrder(Check):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[TensorWeakRef, TensorWeakRef, int]]]
+        self._left: weakref.WeakKeyDictionary[Optimizer, list[tuple[_Held, _Held, int]]]
         self._left = weakref.WeakKeyDictionary()
         self._kept: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._judged: weakref.WeakSet[Optimizer] = weakref.WeakSet()
