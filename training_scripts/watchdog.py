@@ -116,10 +116,11 @@ class Watchdog:
 
 def waited_s(pid: int) -> float:
     """Return for how long the threads of a process have waited for a core; 0 where the system does not tell."""
-    waited = 0
-    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):  # it may end meanwhile
-            waited += int(file.read_text(encoding="ascii").split()[1])
+    waited, threads = 0, Path(f"/proc/{pid}/task")
+    with contextlib.suppress(OSError):  # it may end meanwhile, and so may each of its threads
+        for thread in os.listdir(threads):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                waited += int((threads / thread / "schedstat").read_text(encoding="ascii").split()[1])
     return waited / 1e9
 
 

@@ -45,30 +45,45 @@ class FolderWork:
             DatasetError: there is no such folder, or a job has learned from it, or from copies of its pictures.
             Cancelled: through `cancel`; it is not locked.
         """
-        from core.dataset.sources import contents_of, folders_behind
+        from core.dataset.sources import contents_of
 
-        store = self._installation.store
+        store, cancel = self._installation.store, cancel or CancelToken()
         if not locked:
+            cancel.raise_if_cancelled()
             store.held_out.unlock(folder)
             return store.held_out.find(folder)
         if not folder.is_dir():
             raise DatasetError(tr("There is no folder {folder}.").format(folder=folder), fix=tr("Choose another one."))
+        root = folder.resolve()
+        self._refuse_learned(root)
+        contents = contents_of(root, on_progress, cancel)
+        for version in self._refuse_learned(root):  # again: a job may have been started while the folder was read
+            cancel.raise_if_cancelled()
+            self._refuse_copies(root, contents, version)
+        cancel.raise_if_cancelled()
+        store.held_out.lock(root, contents)
+        return store.held_out.look(root, seen_by) if seen_by else store.held_out.find(root)
+
+    def _refuse_learned(self, root: Path) -> set[str]:
+        """See to it that no job has learned from a folder; returns the versions of the datasets that jobs learned from.
+
+        Raises:
+            DatasetError: one has.
+        """
+        from core.dataset.sources import folders_behind
+
+        store = self._installation.store
         learned_from = [store.spec(job.name).training for job in store.jobs()]
         datasets = {training.dataset_path for training in learned_from} - {""}
-        learned = {place.resolve() for path in datasets for place in folders_behind(Path(path))}
-        if (root := folder.resolve()) in learned:
+        if root in {place.resolve() for path in datasets for place in folders_behind(Path(path))}:
             raise DatasetError(
                 tr("A job has learned from {folder} already.").format(folder=root),
                 tr("A model cannot be judged by what it learned from."),
                 tr("Lock a folder of other pictures."),
             )
-        contents = contents_of(root, on_progress, cancel)
-        for version in {training.dataset_version for training in learned_from} - {""}:
-            self._refuse_learned(root, contents, version)
-        store.held_out.lock(root, contents)
-        return store.held_out.look(root, seen_by) if seen_by else store.held_out.find(root)
+        return {training.dataset_version for training in learned_from} - {""}
 
-    def _refuse_learned(self, root: Path, contents: Mapping[str, str], version: str) -> None:
+    def _refuse_copies(self, root: Path, contents: Mapping[str, str], version: str) -> None:
         """See to it that no job has learned from copies of a folder's pictures, by this version of a dataset.
 
         Raises:

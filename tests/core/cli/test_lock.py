@@ -14,7 +14,7 @@ from PIL import Image
 from core.cli.main import run
 from core.dataset.records import ReadOptions
 from core.dataset.sources import learned_folders
-from core.errors import Cancelled
+from core.errors import Cancelled, DatasetError
 from core.formats.records import Frames
 from core.jobs.ranges import IntegerRange
 from core.jobs.records import TrainingJob, TuningJob
@@ -224,6 +224,33 @@ def test_copies_of_what_was_learned_from_cannot_be_held_out(held, tmp_path, caps
         if entry.split != "test":
             (tmp_path / "copies" / entry.path).unlink()
     assert run(["lock", str(tmp_path / "copies")]) == 0  # what the job was tested on may be
+
+
+def test_a_job_that_starts_while_a_folder_is_read_has_learned_from_it(held, tmp_path):
+    workbench = Workbench(AppPaths(tmp_path / "home").create())
+    spec = learned(workbench, TrainingSpec("first", {}, {}, (LOSS,)), held)
+
+    def start(progress: Progress) -> None:
+        if progress.done == progress.total:
+            workbench.store.add_job(TrainingJob("first", JobStatus.IN_PROGRESS, 1.0), spec)
+
+    with pytest.raises(DatasetError, match="A job has learned from"):
+        workbench.folders.lock(held, on_progress=start)
+    assert workbench.store.held_out.find(held) is None
+    workbench.close()
+
+
+def test_a_lock_that_is_cancelled_when_all_is_read_is_none(held, tmp_path):
+    workbench, cancel = Workbench(AppPaths(tmp_path / "home").create()), CancelToken()
+
+    def when_all_is_read(progress: Progress) -> None:
+        if progress.done == progress.total:
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        workbench.folders.lock(held, on_progress=when_all_is_read, cancel=cancel)
+    assert workbench.store.held_out.find(held) is None
+    workbench.close()
 
 
 def test_a_search_on_copies_of_what_was_locked_since_is_not_resumed(held, tmp_path, capsys):
