@@ -71,7 +71,12 @@ def epoch_of(outcome: RuleOutcome, folder: Path | None) -> int:
     if step is None or folder is None:
         return 1
     trials = [Trial(storage) for storage in trial_storages(folder)]
-    ends = {end for trial in trials if TRAIN_LOSS in trial.tensor_names() for end in trial.tensor(TRAIN_LOSS).steps()}
+    ends = {
+        trial.training_step(end)  # the finding's unit: an end's own number counts evaluated batches and ends too
+        for trial in trials
+        if TRAIN_LOSS in trial.tensor_names()
+        for end in trial.tensor(TRAIN_LOSS).steps()
+    }
     return 1 + sum(end < step for end in ends)
 
 

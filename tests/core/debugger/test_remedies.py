@@ -83,8 +83,17 @@ def test_the_training_is_the_same_but_for_the_setting_and_short():
 def test_the_epoch_of_a_finding_is_known_by_the_ends_of_epochs(tmp_path):
     writer = TrialWriter(tmp_path)
     writer.write_collections({"metrics": []}, {"metrics": ["^epoch/"]}, 1)
-    for number, step in enumerate((9, 19, 29)):
-        writer.write_step(step, "GLOBAL", step, [Saved(TRAIN_LOSS, np.float64(number))])
+    step = trained = evaluated = -1
+    for epoch in range(4):
+        for _ in range(10):
+            step, trained = step + 1, trained + 1
+            writer.write_step(step, "TRAIN", trained, [Saved("loss", np.float64(1))], trained)
+        for _ in range(5):
+            step, evaluated = step + 1, evaluated + 1
+            writer.write_step(step, "EVAL", evaluated, [Saved("loss", np.float64(1))], trained)
+        step += 1
+        writer.write_step(step, "GLOBAL", step, [Saved(TRAIN_LOSS, np.float64(epoch))], trained)
     writer.close()
-    assert [epoch_of(finding(first_step=step), tmp_path) for step in (0, 9, 10, 29, 30)] == [1, 1, 2, 3, 4]
+    found = [epoch_of(finding(first_step=step), tmp_path) for step in (0, 9, 10, 19, 20, 29, 30, 39)]
+    assert found == [1, 1, 2, 2, 3, 3, 4, 4]
     assert epoch_of(finding(), tmp_path) == epoch_of(finding(first_step=30), None) == 1
