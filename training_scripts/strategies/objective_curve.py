@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, value_in
+from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, begins_with, value_in
 from training_scripts.stopping import Limits, is_beyond
 
 KEPT_BY = "valid:loss"
@@ -17,15 +17,14 @@ def kept_value(curve: Sequence[tuple[int, float]], losses: Mapping[int, float]) 
     """Return the objective at the epoch whose weights are kept; None if it is not a finite number or never came.
 
     That is the epoch of the lowest valid loss, as train.py keeps them; for a script that prints no such loss the last
-    one, as SageMaker takes it.
+    one, as SageMaker takes it. Losses of epochs that the curve does not have do not count.
     """
     if not curve:
         return None
-    value = curve[-1][1]
-    known = {epoch: loss for epoch, loss in losses.items() if math.isfinite(loss)}
+    value, values = curve[-1][1], dict(curve)
+    known = {epoch: loss for epoch, loss in losses.items() if epoch in values and math.isfinite(loss)}
     if known:
-        best = min(known, key=lambda epoch: (known[epoch], epoch))
-        value = dict(curve).get(best, value)
+        value = values[min(known, key=lambda epoch: (known[epoch], epoch))]
     return value if math.isfinite(value) else None
 
 
@@ -46,9 +45,12 @@ class ObjectiveCurve:
         self.is_beyond = False
 
     def read(self, line: str) -> None:
-        """Take in one line; a line of an epoch that was read before replaces it and what came after."""
+        """Take in one line; that of an epoch read before, or of a training that begins again, replaces what it had."""
         if self.is_beyond:
             return
+        if (begins := begins_with(line)) is not None:
+            self.points = [point for point in self.points if point[0] < begins]
+            self._losses = {epoch: loss for epoch, loss in self._losses.items() if epoch < begins}
         found = EPOCH.search(line)
         if found and (loss := value_in(self._loss.search, line)) is not None:
             self._losses[int(found[1])] = loss

@@ -128,6 +128,7 @@ class Run:
                 self._store.remove_metrics(self.name, begins)
                 events = without_epochs(events, begins)
                 self.curve = [item for item in self.curve if item[0] < begins]
+                self._losses = {epoch: loss for epoch, loss in self._losses.items() if epoch < begins}
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:

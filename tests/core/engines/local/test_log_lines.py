@@ -13,7 +13,7 @@ from core.engines.local.recovery import _metrics
 from core.engines.local.runs import Run, parse_rule
 from core.jobs.contract import JobFolder, Scraper, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
-from core.jobs.specs import TrainingSpec
+from core.jobs.specs import Objective, TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
 from training_scripts.metrics import begin_line
 from training_scripts.processes import ProcessIdentity
@@ -75,6 +75,23 @@ def test_epochs_that_come_again_replace_those_before(first, second, kept, store,
     run.follow()
     assert [value for _, value in run.curve] == kept
     assert [event.value for event in store.metrics("one", "Average loss")] == kept
+
+
+@pytest.mark.parametrize("last", ["epoch=2/3 valid_accuracy=0.7", "epoch=3/3 valid_loss=0.8 valid_accuracy=0.7"])
+def test_a_run_that_began_again_is_judged_by_what_it_kept_since(last, store, tmp_path):
+    """The lowest loss, in epochs 2 and 3 of the first process, is of a model that is gone."""
+    metrics = default_metrics()
+    spec = TrainingSpec("one", {}, {}, metrics, objective=Objective("valid:accuracy", maximize=True))
+    store.add_job(TrainingJob("one", JobStatus.IN_PROGRESS, time.time()), spec)
+    folder, process = JobFolder(tmp_path), Mock(identity=ProcessIdentity(0, ""))
+    run = Run(spec, folder, process, store, Runtime())
+    first = [begin_line(0), *(f"epoch={at}/3 valid_loss=0.1 valid_accuracy=0.9" for at in (1, 2, 3))]
+    folder.log.write_text("".join(f"{line}\n" for line in first), encoding="utf-8")
+    run.go_on_with(process)
+    with folder.log.open("a", encoding="utf-8") as log:
+        log.write(f"{begin_line(0)}\nepoch=1/3 valid_loss=0.4 valid_accuracy=0.8\n{last}\n")
+    run.follow()
+    assert run.objective == 0.8
 
 
 def test_a_database_made_again_from_a_log_holds_epochs_that_came_again_once(tmp_path):
