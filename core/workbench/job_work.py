@@ -108,6 +108,8 @@ class JobWork:
             manifest = self._data.manifest(self._installation.engine.spec(name).training.dataset_version)
         if manifest is not None:
             self._folders.refuse_held_out(manifest, on_progress, cancel)
+        if cancel is not None:
+            cancel.raise_if_cancelled()
         self._installation.engine.resume(name)
 
     def ensemble(

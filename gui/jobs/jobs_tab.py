@@ -27,6 +27,7 @@ from gui.jobs.job_issues import JobIssues
 from gui.jobs.job_list import JobList
 from gui.jobs.job_watch import JobWatch
 from gui.jobs.jobs_model import JobsModel
+from gui.jobs.starting import Starting
 from gui.shared.card import Card, PageHeader, page_layout
 from gui.shared.feedback import EmptyState
 from gui.shared.report_export import ReportExport
@@ -123,7 +124,9 @@ class JobsTab(QWidget):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.split)
         self.exports = ReportExport(self, self._workbench, self._bridge, self._toasts, self._on_error)
+        self.starting = Starting(self._bridge, self._on_error)
         page = page_layout(self)
+        page.addWidget(self.starting)
         page.addWidget(self.exports.progress)
         page.addWidget(self._pages, 1)
 
@@ -224,14 +227,12 @@ class JobsTab(QWidget):
 
     # What the user does ----------------------------------------------------------------------------------------
 
-    def _act(self, action: Callable[[str], None], name: str, then: Callable[[], None] | None = None) -> None:
+    def _act(self, action: Callable[[str], None], name: str) -> None:
         def work(on_progress: OnProgress, cancel: CancelToken) -> None:
             action(name)
 
         def done(_: None) -> None:
             self._feed.refresh()
-            if then is not None:
-                then()
 
         self._bridge.run(work, done, self._on_error)
 
@@ -243,7 +244,16 @@ class JobsTab(QWidget):
         self._act(self._workbench.engine.stop, name)
 
     def _on_resume(self) -> None:
-        self._act(self._workbench.jobs.resume, self.watch.name, self.watch.reload)
+        resume, name = self._workbench.jobs.resume, self.watch.name
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> None:
+            resume(name, on_progress, cancel)
+
+        def done(_: None) -> None:
+            self._feed.refresh()
+            self.watch.reload()
+
+        self.starting.start(tr("Resuming {name}").format(name=name), work, done)
 
     def delete(self, name: str) -> None:
         """Ask whether a finished job goes with its files; on a yes it does."""
@@ -318,7 +328,7 @@ class JobsTab(QWidget):
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             return start(name, ENSEMBLE, on_progress, cancel)
 
-        self._bridge.run(work, self.show_job, self._on_error)
+        self.starting.start(tr("Starting the mean of the best trials of {name}").format(name=name), work, self.show_job)
 
     def _keep_note(self, name: str, note: str) -> None:
         self._act(lambda job: self._workbench.engine.set_note(job, note), name)

@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QInputDialog, QLabel
 
 from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
-from core.errors import EngineError
+from core.errors import Cancelled, EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
+from core.progress import CancelToken, Progress
 from gui.jobs.delete_dialog import DeleteDialog
 from gui.jobs.jobs_model import JobRole
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
@@ -91,6 +92,58 @@ def test_stop_and_resume_reach_the_engine(tab, engine, feed, qtbot):
     qtbot.waitUntil(detail.header.resume.isVisible, timeout=10_000)
     press(qtbot, detail.header.resume)
     qtbot.waitUntil(lambda: ("resume", "pets") in engine.called)
+    qtbot.waitUntil(lambda: not tab.starting.isVisible())
+
+
+@pytest.fixture
+def reading(tab, engine, feed, qtbot, monkeypatch):
+    """The row of a search that is resumed, while a locked folder is read; `left` is set when that has ended."""
+    jobs, left = tab._workbench.jobs, threading.Event()
+
+    def read(manifest, on_progress, cancel=None):
+        on_progress(Progress(3, 9, "Reading holiday", "pictures"))
+        try:
+            if cancel is not None and cancel.wait(20):
+                raise Cancelled
+        finally:
+            left.set()
+
+    monkeypatch.setattr(jobs._data, "manifest", lambda version: object())
+    monkeypatch.setattr(jobs._folders, "refuse_held_out", read)
+    add_search(engine, "pets", trials=3, max_jobs=9, status=JobStatus.STOPPED)
+    detail = start_jobs(tab, feed, qtbot)
+    qtbot.waitUntil(detail.header.resume.isVisible, timeout=10_000)
+    press(qtbot, detail.header.resume)
+    press(qtbot, detail.header.resume)  # once more: it is under way
+    (row,) = tab.starting.rows.values()
+    qtbot.waitUntil(lambda: row._message.text() == "Reading holiday", timeout=10_000)
+    assert row.isVisible()
+    return row, left
+
+
+def test_resuming_shows_what_is_read_first_and_can_be_cancelled(tab, engine, qtbot, bridge, reading):
+    row, left = reading
+    press(qtbot, row._cancel)
+    assert not tab.starting.isVisible()
+    assert left.wait(10)
+    qtbot.waitUntil(lambda: bridge.idle, timeout=10_000)
+    assert ("resume", "pets") not in engine.called
+
+
+def test_a_search_is_not_resumed_behind_a_window_that_is_closed(engine, bridge, reading):
+    _, left = reading
+    assert bridge.close(10)
+    assert left.is_set()
+    assert ("resume", "pets") not in engine.called
+
+
+def test_a_resume_that_is_cancelled_after_the_reading_starts_nothing(tab, engine):
+    add_search(engine, "pets", trials=3, max_jobs=9, status=JobStatus.STOPPED)
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        tab._workbench.jobs.resume("pets", cancel=cancel)
+    assert ("resume", "pets") not in engine.called
 
 
 def test_an_engine_that_refuses_is_quoted_in_place(tab, engine, feed, qtbot):
