@@ -1,5 +1,7 @@
 """Two networks with an optimizer each, of which one is trained more seldom, or later, than the other."""
 
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -50,4 +52,45 @@ def test_one_that_rests_when_warm_ups_are_over_is_found_at_once(session):
                 optimizer.zero_grad()
             nn.functional.cross_entropy(head(backbone(inputs)), labels).backward()
             optimizers[1].step()
-    assert ["in the first 100 steps" in item.cause for item in session.findings.all] == [True]
+    assert ["in the first 120 steps" in item.cause for item in session.findings.all] == [True]
+
+
+def pretrained(head_steps, all_steps):
+    """Train the head alone, then all of a model with a new optimizer, as a script does in its main()."""
+    model = nn.ModuleDict({"backbone": network(8, 16), "head": nn.Linear(16, 3)})
+    optimizers = [torch.optim.SGD(model[part].parameters(), 0.05) for part in ("head", "backbone")]
+    chosen = optimizers[0]
+    for step in range(head_steps + all_steps):
+        if step == head_steps:
+            chosen = torch.optim.SGD(model.parameters(), 0.05)
+        chosen.zero_grad()
+        optimizers[1].zero_grad()
+        nn.functional.cross_entropy(
+            model["head"](model["backbone"](torch.randn(12, 8))), torch.arange(12) % 3
+        ).backward()
+        chosen.step()
+
+
+@pytest.mark.parametrize(("all_steps", "said"), [(8, ""), (0, "never steps")])
+def test_an_optimizer_that_another_replaced_does_not_rest_where_all_of_them_are_gone(session, all_steps, said):
+    """The script begins with the new one where steps are not looked at closely: after the first 24, not a tenth."""
+    pretrained(41, all_steps)
+    gc.collect()
+    session.close()
+    found = [item.cause for item in session.findings.all if item.rule == "ParametersNeverChange"]
+    assert [said in cause for cause in found] == [True] * bool(said)
+    assert session.findings.failures == []
+
+
+def test_an_optimizer_begins_after_a_warm_up_of_five_passes_though_the_other_steps_first(session):
+    backbone, head = network(8, 16), nn.Linear(16, 3)
+    optimizers = [torch.optim.SGD(item.parameters(), 0.05) for item in (head, backbone)]
+    data = torch.utils.data.TensorDataset(torch.randn(300, 8), torch.arange(300) % 3)
+    for at in range(7):
+        for inputs, labels in torch.utils.data.DataLoader(data, 15, shuffle=True):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            nn.functional.cross_entropy(head(backbone(inputs)), labels).backward()
+            for optimizer in optimizers[: 1 + (at >= 5)]:
+                optimizer.step()
+    assert session.findings.all == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ..check_base import Check
 from ..session import Session
 from ..state import Optimizer
@@ -9,12 +11,21 @@ from .parameters import listed
 
 NOTED_STEP = 15
 """Step at which every optimizer has stepped, also one that does so once for several steps of another."""
-WARM_PASSES, WARM_STEPS, STEPS_WITHOUT_LOADER = 5, 100, 1000
-"""Passes and steps after which an optimizer that waits while another one warms up has begun too."""
+WARM_PASSES, WARM_STEPS, STEPS_WITHOUT_LOADER = 6, 100, 1000
+"""Passes and steps after which an optimizer that waits while another one warms up has begun too.
+
+Five are a usual warm-up; in the sixth it begins, perhaps only after the other one has stepped.
+"""
 
 
 class Resting(Check):
-    """Every optimizer steps whose parameters get gradients: it may begin later than another, but it begins."""
+    """Every optimizer steps whose parameters get gradients: it may begin later than another, but it begins.
+
+    Another one may step in its place: what it holds is struck there and then, because at the end of the script it may
+    be gone.
+    """
+
+    always: ClassVar[frozenset[str]] = frozenset({"before_step"})
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -22,6 +33,8 @@ class Resting(Check):
 
     def before_step(self, known: Optimizer) -> None:
         """Note in an early step what rests, while gradients are there; judge it when no warm-up is that long."""
+        if self._noted:
+            self._strike(known)
         if known is not self.session.main:
             return
         if known.steps == NOTED_STEP:
@@ -32,6 +45,16 @@ class Resting(Check):
     def ended(self) -> None:
         """Judge what has not stepped to the end."""
         self._judge("never steps")
+
+    def _strike(self, known: Optimizer) -> None:
+        """Take what an optimizer moves from what rests."""
+        moved = {id(item) for item in known.parameters()}
+        rests = {
+            other: {key: name for key, name in held.items() if key not in moved}
+            for other, held in self._noted.items()
+            if other is not known
+        }
+        self._noted = {other: held for other, held in rests.items() if held}
 
     def _note(self) -> None:
         names = {
@@ -58,11 +81,8 @@ class Resting(Check):
         return known.steps >= WARM_STEPS and passes > WARM_PASSES
 
     def _judge(self, how: str) -> None:
-        used = self._used()
         for other, held in self._noted.items():
-            names = [name for key, name in held.items() if key not in used]
-            if other.steps or not names:
-                continue
+            names = list(held.values())
             self.found(
                 "ParametersNeverChange",
                 f"The optimizer of {listed(names)} {how}: they get gradients and stay as they are.",
