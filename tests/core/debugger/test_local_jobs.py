@@ -79,13 +79,13 @@ def test_a_remedy_is_judged_by_the_last_word_of_the_rules(workbench, manifest, c
     every = DebuggerConfig(save_interval=2, rules={"LearningRateTooHigh": {"climb_factor": "1.9"}})
     workbench.jobs.launch(TrainingSpec("steep", {}, hyperparameters, default_metrics(), debugger=every), manifest)
     wait(workbench.engine, "steep")
-    before = last_words(workbench.engine, "steep")
+    before = last_words(workbench.engine, "steep", "LearningRateTooHigh")
     assert before["LearningRateTooHigh"].status is RuleStatus.ISSUES_FOUND
 
     options = Namespace(job="steep", rule=[], output=None, try_remedy=True)
     assert rules(options, workbench.paths, Console(as_json=True)) == 0
     said = json.loads(capsys.readouterr().out)
-    after = last_words(workbench.engine, said["trial"])
+    after = last_words(workbench.engine, said["trial"], said["rule"])
     assert said["found_again"] is (after[said["rule"]].status is RuleStatus.ISSUES_FOUND)
     assert {*said["also_found"], said["rule"]} >= {
         rule for rule, outcome in after.items() if outcome.status is RuleStatus.ISSUES_FOUND
@@ -95,13 +95,15 @@ def test_a_remedy_is_judged_by_the_last_word_of_the_rules(workbench, manifest, c
     assert dict(asked.parameters) == {"climb_factor": "1.9", "patience": "2"}
 
 
-def last_words(engine, name):
-    """Return the outcomes that the watcher has recorded, once it has."""
+def last_words(engine, name, rule):
+    """Return the outcomes that the watcher has recorded, once it has that of `rule` and looks no more."""
     deadline = time.monotonic() + 120
-    while not (found := job_outcomes(engine, name)) or any(item.status is RuleStatus.IN_PROGRESS for item in found):
+    while True:
+        found = {outcome.rule: outcome for outcome in job_outcomes(engine, name)}
+        if rule in found and all(outcome.status is not RuleStatus.IN_PROGRESS for outcome in found.values()):
+            return found
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
-    return {outcome.rule: outcome for outcome in found}
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_the_meter_then_the_bill_and_what_aws_recorded_otherwise(panel, qtbot):
     qtbot.waitUntil(lambda: panel.heard[-1] == ("$0.01", "Billed for 8 min 0 s (spot saved 60%)"), timeout=5_000)
     assert not panel._timer.isActive()
     panel.show_job(TrainingJob("b", JobStatus.COMPLETED, 0.0))
-    assert panel.heard[-1] == ("None", "Cost")
+    assert panel.heard[-1] == ("Free", "Cost")
     assert not panel.differences.isVisible()
 
 
