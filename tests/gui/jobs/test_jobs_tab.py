@@ -13,12 +13,10 @@ from PySide6.QtWidgets import QInputDialog, QLabel
 
 from core.cli.launch_options import tuning_spec as parsed
 from core.cli.main import build_parser
-from core.errors import Cancelled, EngineError
+from core.errors import EngineError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
-from core.progress import CancelToken, Progress
 from gui.jobs.delete_dialog import DeleteDialog
-from gui.jobs.jobs_model import JobRole
 from tests.gui.fakes import add_search, curve_of, make_trial, press, start_jobs, training_spec
 
 
@@ -95,57 +93,6 @@ def test_stop_and_resume_reach_the_engine(tab, engine, feed, qtbot):
     qtbot.waitUntil(lambda: not tab.starting.isVisible())
 
 
-@pytest.fixture
-def reading(tab, engine, feed, qtbot, monkeypatch):
-    """The row of a search that is resumed, while a locked folder is read; `left` is set when that has ended."""
-    jobs, left = tab._workbench.jobs, threading.Event()
-
-    def read(manifest, on_progress, cancel=None):
-        on_progress(Progress(3, 9, "Reading holiday", "pictures"))
-        try:
-            if cancel is not None and cancel.wait(20):
-                raise Cancelled
-        finally:
-            left.set()
-
-    monkeypatch.setattr(jobs._data, "manifest", lambda version: object())
-    monkeypatch.setattr(jobs._folders, "refuse_held_out", read)
-    add_search(engine, "pets", trials=3, max_jobs=9, status=JobStatus.STOPPED)
-    detail = start_jobs(tab, feed, qtbot)
-    qtbot.waitUntil(detail.header.resume.isVisible, timeout=10_000)
-    press(qtbot, detail.header.resume)
-    press(qtbot, detail.header.resume)  # once more: it is under way
-    (row,) = tab.starting.rows.values()
-    qtbot.waitUntil(lambda: row._message.text() == "Reading holiday", timeout=10_000)
-    assert row.isVisible()
-    return row, left
-
-
-def test_resuming_shows_what_is_read_first_and_can_be_cancelled(tab, engine, qtbot, bridge, reading):
-    row, left = reading
-    press(qtbot, row._cancel)
-    assert not tab.starting.isVisible()
-    assert left.wait(10)
-    qtbot.waitUntil(lambda: bridge.idle, timeout=10_000)
-    assert ("resume", "pets") not in engine.called
-
-
-def test_a_search_is_not_resumed_behind_a_window_that_is_closed(engine, bridge, reading):
-    _, left = reading
-    assert bridge.close(10)
-    assert left.is_set()
-    assert ("resume", "pets") not in engine.called
-
-
-def test_a_resume_that_is_cancelled_after_the_reading_starts_nothing(tab, engine):
-    add_search(engine, "pets", trials=3, max_jobs=9, status=JobStatus.STOPPED)
-    cancel = CancelToken()
-    cancel.cancel()
-    with pytest.raises(Cancelled):
-        tab._workbench.jobs.resume("pets", cancel=cancel)
-    assert ("resume", "pets") not in engine.called
-
-
 def test_an_engine_that_refuses_is_quoted_in_place(tab, engine, feed, qtbot):
     add_search(engine, "pets", trials=3, running=1)
     detail = start_jobs(tab, feed, qtbot)
@@ -210,53 +157,6 @@ def test_a_running_job_is_not_deleted_but_says_why(tab, engine, feed, qtbot):
     tab.delete("pets")
     assert tab._toasts.messages == ["pets is running: stop it first."]
     assert not tab.window().findChildren(DeleteDialog)
-
-
-def test_a_note_is_kept_when_the_focus_leaves(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=3)
-    detail = start_jobs(tab, feed, qtbot)
-    note = detail.header.note
-    assert note.text() == ""
-    note.setFocus()
-    qtbot.keyClicks(note, "good start")
-    assert ("note", "pets") not in engine.called
-    detail.table.view.setFocus()
-    qtbot.waitUntil(lambda: engine.job("pets").note == "good start")
-    qtbot.waitUntil(lambda: tab.model.index(0).data(Qt.ItemDataRole.ToolTipRole).endswith("good start"), timeout=10_000)
-    detail.header.show_job(dataclasses.replace(engine.job("pets"), note=""), True)  # described before it was kept
-    assert note.text() == "good start"
-    note.setFocus()
-    qtbot.keyClicks(note, " but")
-    qtbot.keyClick(note, Qt.Key.Key_Escape)
-    assert note.text() == "good start"
-
-
-def test_typing_goes_on_while_the_job_changes_and_is_kept_for_the_right_job(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=3, running=1)
-    add_search(engine, "other", created=1.0)
-    detail = start_jobs(tab, feed, qtbot)
-    detail.header.note.setFocus()
-    qtbot.keyClicks(detail.header.note, "half a th")
-    detail.header.show_job(dataclasses.replace(engine.job("pets"), progress=0.9, note="from elsewhere"), True)
-    assert detail.header.note.text() == "half a th"
-    tab.show_job("other")
-    qtbot.waitUntil(lambda: engine.job("pets").note == "half a th")
-    qtbot.waitUntil(lambda: detail.header.note.text() == "")
-    assert engine.job("other").note == ""
-
-
-def test_a_trial_has_a_note_of_its_own(tab, engine, feed, qtbot):
-    add_search(engine, "pets", trials=3)
-    detail = start_jobs(tab, feed, qtbot)
-    second = make_trial("pets", 2, JobStatus.COMPLETED, 0.5).name
-    detail.select(second)
-    detail.best.note.setFocus()
-    qtbot.keyClicks(detail.best.note, "odd one")
-    qtbot.keyClick(detail.best.note, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: engine.job(second).note == "odd one")
-    row = detail.trials.row_of(second)
-    tip = Qt.ItemDataRole.ToolTipRole
-    qtbot.waitUntil(lambda: detail.trials.index(row, 0).data(tip) == f"{second}\nodd one", timeout=10_000)
 
 
 def test_the_job_says_when_it_was_made_of_what_by_which_code(tab, engine, feed, qtbot):
@@ -439,62 +339,6 @@ def test_no_job_is_claimed_to_be_missing_before_the_engine_has_answered(tab, fee
     feed.start()
     qtbot.waitUntil(lambda: tab.empty.accessibleName() == "No job has been started yet.")
     assert tab.empty.button.isVisible()
-
-
-def test_jobs_stand_under_the_dataset_that_they_learned_from(tab, engine, feed, qtbot):
-    for created, (name, folder) in enumerate(
-        [("old-cats", "/pictures/cats"), ("dogs", "/pictures/dogs"), ("new-cats", "/pictures/cats"), ("kept", "/x/y")]
-    ):
-        job = TrainingJob(name, JobStatus.COMPLETED, float(created), pinned=name == "kept")
-        engine.put(job, dataclasses.replace(training_spec(name), dataset_path=folder))
-    start_jobs(tab, feed, qtbot, "kept")
-    qtbot.waitUntil(lambda: tab.model.index(1).data(JobRole.GROUP) == "cats")
-    rows = [tab.model.index(row) for row in range(tab.model.rowCount())]
-    assert [(row.data(), row.data(JobRole.GROUP)) for row in rows] == [
-        ("kept", "Pinned"),
-        ("new-cats", "cats"),
-        ("old-cats", "cats"),
-        ("dogs", "dogs"),
-    ]
-    assert "dataset /pictures/dogs" in rows[3].data(Qt.ItemDataRole.ToolTipRole)
-    view = tab.list.view
-    heights = [view.visualRect(view.model().index(row, 0)).height() for row in range(4)]
-    assert heights[0] == heights[1] == heights[3] > heights[2]  # the others have a heading above them
-    tab.list.search.setText("dogs")
-    view.doItemsLayout()
-    assert view.visualRect(view.model().index(0, 0)).height() == heights[2]  # one group needs no heading
-
-
-def test_a_dataset_that_the_engine_did_not_know_is_asked_for_again_but_not_without_end(
-    tab, engine, feed, qtbot, bridge, monkeypatch
-):
-    asked, known = [], threading.Event()
-
-    def datasets(names):
-        asked.append(names)
-        return {name: "/pictures/cats" if known.is_set() else "" for name in names}
-
-    monkeypatch.setattr(tab._workbench.jobs, "datasets", datasets)
-    jobs = tuple(TrainingJob(name, JobStatus.COMPLETED, 1.0) for name in ("cats", "more-cats"))
-
-    def change():
-        tab._on_jobs_changed(jobs)
-        qtbot.waitUntil(lambda: bridge.idle)
-
-    def group():
-        return tab.model.index(0).data(JobRole.GROUP)
-
-    monkeypatch.setattr(feed, "_jobs", jobs)
-    change()
-    assert group() == "Dataset not known"
-    for _ in range(20):
-        change()
-    assert len(asked) == 1 + 5  # at the 1st, 2nd, 4th, 8th and 16th change
-    known.set()
-    for _ in range(12):
-        change()
-    assert group() == "cats"
-    assert len(asked) == 7
 
 
 def test_report_findings_and_comparison_are_saved_from_a_jobs_menu(tab, engine, feed, qtbot, tmp_path):
