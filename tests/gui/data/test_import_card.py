@@ -6,19 +6,9 @@ import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 
 from core.dataset.records import ReadOptions
-from gui.data.data_tab import DataTab
 from gui.data.import_card import ReadForm
 from gui.data.write_dialog import WriteDialog
 from gui.window.drops import datasets_in
-
-
-@pytest.fixture
-def tab(qtbot, workbench, bridge):
-    made = DataTab(workbench, bridge)
-    qtbot.addWidget(made)
-    made.resize(1180, 760)
-    made.show()
-    return made
 
 
 @pytest.fixture
