@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,8 @@ from training_scripts.durable import is_whole, replacing, seal, write_text
 from training_scripts.job import Interruption, JobError
 from training_scripts.left_out import LeftOut, read_left_out
 from training_scripts.outside import UNUSABLE, read_json
-from training_scripts.unknown import (
-    KNOWN_FILE,
-    MOST_POINTS,
-    learn_known,
-    some_of_each,
-    write_known,
-)
+from training_scripts.row_matrix import CHECK, FLOAT, MatrixFile, RowMatrix, checks_of, files_in
+from training_scripts.unknown import KNOWN_FILE, MOST_POINTS, Known, learn_known, some_of_each, write_known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +34,6 @@ LAYOUT = 3
 """Of the store's files, and of how pictures are read: another one is computed again."""
 HASH_BYTES, CHECK_BYTES = 32, 4
 _RECORD_BYTES = HASH_BYTES + CHECK_BYTES
-_FLOAT, _CHECK = np.dtype("<f4"), np.dtype("<u4")
 
 
 class FeatureStore:
@@ -50,14 +43,14 @@ class FeatureStore:
         self.folder, self.dim = folder, dim
         self.matrix_file, self.index_file = folder / MATRIX_FILE, folder / "rows.index"
         self._rows: dict[bytes, int] = {}
-        self._checks: NDArray[np.uint32] = np.zeros(0, _CHECK)
+        self._checks: NDArray[np.uint32] = np.zeros(0, CHECK)
         self.reload()
 
     def reload(self) -> None:
         """Read the index again."""
         count = self._whole_rows()
         index = self.index_file.read_bytes()[: count * _RECORD_BYTES] if count else b""
-        records = np.frombuffer(index, np.dtype([("sha256", f"V{HASH_BYTES}"), ("crc32", _CHECK)]))
+        records = np.frombuffer(index, np.dtype([("sha256", f"V{HASH_BYTES}"), ("crc32", CHECK)]))
         # Of a picture that is there twice, the later row counts: the earlier one was damaged.
         self._rows = {digest.tobytes(): row for row, digest in enumerate(records["sha256"])}
         self._checks = records["crc32"].copy()
@@ -79,7 +72,7 @@ class FeatureStore:
         rows = np.array(list(wanted.values()), dtype=np.int64)
         if not len(rows):
             return 0
-        wrong = checks_of(_matrix(self.matrix_file, self.dim), rows) != self.checks(rows)
+        wrong = self.matrix.checks_of(rows) != self.checks(rows)
         for digest, bad in zip(wanted, wrong, strict=True):
             if bad:
                 del self._rows[digest]
@@ -88,12 +81,17 @@ class FeatureStore:
     def __len__(self) -> int:
         return self._whole_rows()
 
+    @property
+    def matrix(self) -> RowMatrix:
+        """Return the rows that are there now."""
+        return RowMatrix(self.folder, [MatrixFile(MATRIX_FILE, 0, len(self))], self.dim)
+
     def repair(self) -> None:
         """Cut what a crash left behind whole rows. Only with the lock held."""
         self.folder.mkdir(parents=True, exist_ok=True)
         count = self._whole_rows()
         for file, size in (
-            (self.matrix_file, count * self.dim * _FLOAT.itemsize),
+            (self.matrix_file, count * self.dim * FLOAT.itemsize),
             (self.index_file, count * _RECORD_BYTES),
         ):
             if file.exists() and file.stat().st_size > size:
@@ -107,7 +105,7 @@ class FeatureStore:
         """
         start = self._whole_rows()
         digests = [_digest(value) for value in hashes]
-        rows = np.ascontiguousarray(features, dtype=_FLOAT)
+        rows = np.ascontiguousarray(features, dtype=FLOAT)
         checks = checks_of(rows, np.arange(len(rows)))
         _append(self.matrix_file, rows.tobytes())
         _append(self.index_file, b"".join(d + c.tobytes() for d, c in zip(digests, checks, strict=True)))
@@ -118,23 +116,11 @@ class FeatureStore:
         def size(file: Path) -> int:
             return file.stat().st_size if file.exists() else 0
 
-        return min(size(self.index_file) // _RECORD_BYTES, size(self.matrix_file) // (self.dim * _FLOAT.itemsize))
-
-
-def checks_of(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return the CRC-32 of each of these rows of `matrix` (R, dim) as they are now."""
-    size, content = matrix.shape[1] * _FLOAT.itemsize, memoryview(matrix).cast("B")  # type: ignore[arg-type]
-    return np.array([zlib.crc32(content[row * size : (row + 1) * size]) for row in rows.tolist()], dtype=_CHECK)
+        return min(size(self.index_file) // _RECORD_BYTES, size(self.matrix_file) // (self.dim * FLOAT.itemsize))
 
 
 def _digest(sha256: str) -> bytes:
     return bytes.fromhex(sha256)
-
-
-def _matrix(file: Path, dim: int) -> NDArray[np.float32]:
-    count = file.stat().st_size // (dim * _FLOAT.itemsize)
-    # Copy on write, not read-only: torch warns about arrays that cannot be written.
-    return np.memmap(file, dtype=_FLOAT, mode="c", shape=(count, dim))
 
 
 def _append(file: Path, data: bytes) -> None:
@@ -148,7 +134,7 @@ def _append(file: Path, data: bytes) -> None:
 class FeatureSet:
     """The frozen features of one split: row `rows[i]` of `matrix` (R, dim) belongs to `labels[i]` and `paths[i]`."""
 
-    matrix: NDArray[np.float32]
+    matrix: RowMatrix
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     paths: tuple[str, ...]
@@ -177,54 +163,72 @@ class FeaturesChannel:
 
 def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples], about: dict[str, Any]) -> None:
     """Write the channel folder of `splits`, whose pictures are all in the store; `about` goes into features.json."""
+    rows = {
+        split: np.array([store.row(value) for value in samples.hashes], dtype=np.int64)
+        for split, samples in splits.items()
+    }
+    matrix = MatrixFile(relative(store.matrix_file, folder), 0, len(store))
+    found = {split: (numbers, store.checks(numbers)) for split, numbers in rows.items()}
+    known = None
+    if "train" in splits:
+        places = known_places(splits["train"])
+        hashes = [splits["train"].hashes[place] for place in places]
+        known = learn_known(store.matrix[rows["train"][places]], hashes)
+    write_lists(folder, [matrix], store.dim, splits, found, known, about)
+
+
+def known_places(train: Samples) -> NDArray[np.int64]:
+    """Return the positions of the pictures that show what known ones look like."""
+    return some_of_each(train.labels, MOST_POINTS)
+
+
+def write_lists(
+    folder: Path,
+    matrices: Sequence[MatrixFile],
+    dim: int,
+    splits: dict[str, Samples],
+    found: Mapping[str, tuple[NDArray[np.int64], NDArray[np.uint32]]],
+    known: Known | None,
+    about: dict[str, Any],
+) -> None:
+    """Write all of a channel but its matrices, which it lists; `found`: each picture's row and the row's CRC-32."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, samples in splits.items():
-        rows = np.array([store.row(value) for value in samples.hashes], dtype=np.int64)
+        rows, checks = found[split]
         _save_array(folder / f"{split}.rows.npy", rows)
-        _save_array(folder / f"{split}.crc32.npy", store.checks(rows))
+        _save_array(folder / f"{split}.crc32.npy", checks)
         _save_array(folder / f"{split}.labels.npy", samples.labels)
         pictures = {"root": str(samples.root), "paths": list(samples.paths)}
         write_text(folder / f"{split}.pictures.json", json.dumps(pictures, ensure_ascii=False), flushed=False)
     data = {
         "format": 1,
-        "dim": store.dim,
+        "dim": dim,
         "dtype": "float32",
-        "matrix": relative(store.matrix_file, folder),
+        "matrices": [matrix.to_json() for matrix in matrices],
         "splits": {split: len(samples) for split, samples in splits.items()},
         **about,
     }
     write_text(folder / "features.json", json.dumps(data, indent=1, ensure_ascii=False), flushed=False)
     parts = [f"{split}.{part}" for split in splits for part in ("rows.npy", "crc32.npy", "labels.npy", "pictures.json")]
-    if _write_known(folder, store, splits):
+    (folder / KNOWN_FILE).unlink(missing_ok=True)
+    if known is not None:
+        write_known(known, folder / KNOWN_FILE)
         parts.append(KNOWN_FILE)
     seal(folder, ["features.json", *parts])
 
 
-def _write_known(folder: Path, store: FeatureStore, splits: dict[str, Samples]) -> bool:
-    (folder / KNOWN_FILE).unlink(missing_ok=True)
-    if "train" not in splits or not len(splits["train"]):
-        return False
-    train = splits["train"]
-    hashes = [train.hashes[place] for place in some_of_each(train.labels, MOST_POINTS)]
-    rows = np.array([store.row(value) for value in hashes], dtype=np.int64)
-    known = learn_known(_matrix(store.matrix_file, store.dim)[rows], hashes)
-    if known is not None:
-        write_known(known, folder / KNOWN_FILE)
-    return known is not None
-
-
 def read_channel(folder: Path) -> FeaturesChannel:
-    """Read a features channel; the matrix is memory-mapped, nothing is copied.
+    """Read a features channel; its matrices are memory-mapped, nothing is copied.
 
     Raises:
-        JobError: it is not there, not whole, or the matrix is gone.
+        JobError: it is not there, not whole, or a matrix is gone.
     """
     try:
         about = read_json(folder / "features.json")
-        dim, file = int(about["dim"]), folder / about["matrix"]
-        matrix = _matrix(file, dim)
+        dim = int(about["dim"])
+        matrix = RowMatrix(folder, files_in(about), dim)
         sets = {split: _read_set(folder, split, matrix) for split in about["splits"]}
-        _check(folder, sets, file)
+        _check(folder, sets, matrix)
         return FeaturesChannel(
             about["backbone"],
             about["weights"],
@@ -241,28 +245,34 @@ def read_channel(folder: Path) -> FeaturesChannel:
         raise JobError(f"The frozen features in {folder} cannot be used: {error}") from error
 
 
-def _read_set(folder: Path, split: str, matrix: NDArray[np.float32]) -> FeatureSet:
+def _read_set(folder: Path, split: str, matrix: RowMatrix) -> FeatureSet:
     rows = np.load(folder / f"{split}.rows.npy", allow_pickle=False)
     labels = np.load(folder / f"{split}.labels.npy", allow_pickle=False)
     pictures = read_json(folder / f"{split}.pictures.json")
-    if not len(rows) == len(labels) == len(pictures["paths"]) or (len(rows) and rows.max() >= len(matrix)):
+    if not len(rows) == len(labels) == len(pictures["paths"]) or (
+        len(rows) and not 0 <= rows.min() <= rows.max() < len(matrix)
+    ):
         raise ValueError(f"the files of {split} do not fit together")
     return FeatureSet(matrix, rows, labels, tuple(pictures["paths"]), pictures["root"])
 
 
-def _check(folder: Path, sets: dict[str, FeatureSet], matrix_file: Path) -> None:
+def _check(folder: Path, sets: dict[str, FeatureSet], matrix: RowMatrix) -> None:
     """See to it that the channel's files and its rows are what they were when they were written.
 
     Raises:
         Interruption: they are not; with the features computed again the job can be done.
     """
-    wrong = 0
-    if whole := is_whole(folder):
-        for split, found in sets.items():
-            expected = np.load(folder / f"{split}.crc32.npy", allow_pickle=False)
-            wrong += int((checks_of(found.matrix, found.rows) != expected).sum())
-    if not whole or wrong:
-        place = f"{wrong} rows of {matrix_file}" if whole else f"Files in {folder}"
+    place = ""
+    if not is_whole(folder):
+        place = f"Files in {folder}"
+    elif changed := matrix.changed_files():
+        place = ", ".join(map(str, changed))
+    else:
+        checks = {split: np.load(folder / f"{split}.crc32.npy", allow_pickle=False) for split in sets}
+        if wrong := sum(matrix.damaged(found.rows, checks[split]) for split, found in sets.items()):
+            place = f"{wrong} rows of {', '.join(map(str, matrix.paths))}"
+    matrix.forget()
+    if place:
         raise Interruption(f"The frozen features are damaged on the disk ({place}); starting again computes them.")
 
 

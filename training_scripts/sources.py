@@ -19,14 +19,18 @@ from torch import Tensor
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples, batches, in_threads
 from training_scripts.feature_store import FeatureSet
+from training_scripts.job import JobError
 from training_scripts.left_out import LeftOut, warn_left_out
 from training_scripts.network import normalise
 from training_scripts.pictures.opening import read_file
 from training_scripts.pictures.structure import PictureUnreadable
 from training_scripts.preprocess import Augmentation, augmented, pixels
+from training_scripts.row_matrix import FLOAT, memory_for_features
 
 EVALUATION_ROWS = 4096
 """Rows of frozen features that one evaluation step takes: as many as do not burden the memory."""
+BLOCK_ROWS = 2048
+"""Rows that are read together where features are more than fit into memory: 10 MB, as a disk likes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,21 @@ class Source(ABC):
 
 
 class FeatureSource(Source):
-    """Frozen features: a batch is a gather from the memory-mapped matrix."""
+    """Frozen features: a batch is a gather from the memory-mapped matrices.
 
-    def __init__(self, features: FeatureSet, left_out: Sequence[LeftOut] = ()) -> None:
+    Where they are more than `memory` bytes they are shuffled and read by blocks, so that no more of them is in memory;
+    else every picture may come after every other.
+    """
+
+    def __init__(self, features: FeatureSet, left_out: Sequence[LeftOut] = (), memory: int | None = None) -> None:
         self.labels, self.paths, self.root = features.labels, features.paths, features.root
         self._left_out = tuple(left_out)
-        self._matrix = torch.from_numpy(features.matrix)
-        self._rows, self._labels = torch.from_numpy(features.rows), torch.from_numpy(features.labels)
+        self._matrix, self._rows = features.matrix, features.rows
+        self._labels = torch.from_numpy(features.labels)
+        row_bytes = features.matrix.dim * FLOAT.itemsize
+        memory = memory_for_features() if memory is None else memory
+        self._at_once = max(BLOCK_ROWS, memory // (2 * row_bytes))
+        self.fits = len(self) * row_bytes <= memory
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
@@ -87,27 +99,74 @@ class FeatureSource(Source):
 
     @property
     def everything(self) -> Batch:
-        """Return all of it at once."""
+        """Return all of it at once.
+
+        Raises:
+            JobError: it is more than may be in memory.
+        """
+        if not self.fits:
+            raise JobError(
+                f"The frozen features of {len(self):,} pictures take more than half of the memory, and a head that is "
+                "fitted at once needs all of them: choose an optimizer that goes by steps, which reads them by blocks, "
+                "or a machine with more memory."
+            )
         return self._batch(np.arange(len(self)))
 
     @property
     def contents(self) -> NDArray[np.int64]:
         """Return a number for each picture, (N,), the same for pictures of the same content, in all splits."""
-        rows: NDArray[np.int64] = self._rows.numpy()
-        return rows
+        return self._rows
 
     def training_batches(self, order: NDArray[np.int64], batch_size: int, epoch: int) -> Iterator[Batch]:
         """See `Source`."""
-        return map(self._batch, batches(order, batch_size))
+        if self.fits:
+            return map(self._batch, batches(order, batch_size))
+        in_blocks = by_blocks(order, self._rows, BLOCK_ROWS, self._at_once)
+        return self._forgetting(batches(in_blocks, batch_size))
 
     def evaluation_batches(self, batch_size: int, positions: NDArray[np.int64] | None = None) -> Iterator[Batch]:
         """See `Source`; larger steps than `batch_size`, as no gradients are kept."""
         wanted = np.arange(len(self)) if positions is None else positions
-        return map(self._batch, batches(wanted, max(batch_size, EVALUATION_ROWS)))
+        cut = batches(wanted, max(batch_size, EVALUATION_ROWS))
+        return map(self._batch, cut) if self.fits else self._forgetting(cut)
+
+    def _forgetting(self, cut: Sequence[NDArray[np.int64]]) -> Iterator[Batch]:
+        """Yield batches, and give back what was read each time that it is as much as may be in memory."""
+        read = 0
+        for positions in cut:
+            yield self._batch(positions)
+            read += len(positions)
+            if read >= self._at_once:
+                self._matrix.forget()
+                read = 0
 
     def _batch(self, positions: NDArray[np.int64]) -> Batch:
-        chosen = torch.from_numpy(positions)
-        return Batch(self._matrix[self._rows[chosen]], self._labels[chosen], positions)
+        features = torch.from_numpy(self._matrix[self._rows[positions]])
+        return Batch(features, self._labels[torch.from_numpy(positions)], positions)
+
+
+def by_blocks(order: NDArray[np.int64], rows: NDArray[np.int64], block: int, at_once: int) -> NDArray[np.int64]:
+    """Return positions in an order that reads the rows nearly as they are on the disk, and still differs as `order`.
+
+    Neighbours of `block` rows stay together; the blocks come in a new order, and of as many of them as make `at_once`
+    rows the positions are mixed.
+
+    Args:
+        order: a permutation of the positions, from which the new one follows.
+        rows: the row of each position.
+        block: how many rows are read together.
+        at_once: how many rows may be in memory.
+    """
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    blocks = np.array_split(np.argsort(rows, kind="stable"), max(1, -(-len(order) // block)))
+    blocks.sort(key=lambda positions: int(place[positions[0]]))
+    together = max(1, at_once // block)
+    mixed = []
+    for first in range(0, len(blocks), together):
+        some = np.concatenate(blocks[first : first + together])
+        mixed.append(some[np.argsort(place[some])])
+    return np.concatenate(mixed) if mixed else order
 
 
 class PictureSource(Source):

@@ -85,7 +85,7 @@ def dataset_features(
     row_of = dict(zip(found.paths, found.rows.tolist(), strict=True))
     of_content = {entry.sha256: row_of[entry.path] for entry in manifest.pictures if entry.path in row_of}
     kept = tuple(picture for picture in scan.pictures if picture.sha256 in of_content)
-    matrix = np.asarray(found.matrix[[of_content[picture.sha256] for picture in kept]], dtype=np.float32)
+    matrix = found.matrix[[of_content[picture.sha256] for picture in kept]]
     matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
     return PictureFeatures(kept, matrix, backbone)
 

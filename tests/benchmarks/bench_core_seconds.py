@@ -101,7 +101,8 @@ def _features(channel: Path, output: Path) -> tuple[float, Path]:
 def _enlarge(channel: Path) -> None:
     """Add made-up features to a channel, as many as a head is measured with."""
     about = json.loads((channel / "features.json").read_text(encoding="utf-8"))
-    store = FeatureStore((channel / about["matrix"]).resolve().parent, about["dim"])
+    listed = about["matrices"][0]
+    store = FeatureStore((channel / listed["file"]).resolve().parent, about["dim"])
     start, random = len(store), np.random.default_rng(0)
     made = random.standard_normal((ROWS, about["dim"]), dtype=np.float32)
     store.append([f"{number:064x}" for number in range(ROWS)], made)
@@ -110,7 +111,7 @@ def _enlarge(channel: Path) -> None:
     names = json.loads((channel / "train.pictures.json").read_text(encoding="utf-8"))
     names["paths"] = [str(number) for number in range(ROWS)]
     (channel / "train.pictures.json").write_text(json.dumps(names), encoding="utf-8")
-    about["splits"] = {"train": ROWS}
+    about["splits"], listed["rows"] = {"train": ROWS}, start + ROWS
     (channel / "features.json").write_text(json.dumps(about), encoding="utf-8")
 
 

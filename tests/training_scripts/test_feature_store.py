@@ -105,12 +105,12 @@ def test_channel(store: FeatureStore, tmp_path: Path) -> None:
     assert np.array_equal(train.matrix[train.rows], rows(2, 1, 2))
     assert train.labels.tolist() == [0, 1, 0]
     assert (train.paths, train.root) == (("2.jpg", "1.jpg", "2.jpg"), "/data")
-    assert isinstance(train.matrix, np.memmap)
+    assert isinstance(train.matrix.parts[0].base, np.memmap)
 
 
 def test_writing_to_the_mapped_matrix_changes_no_file(store: FeatureStore, tmp_path: Path) -> None:
     train = read_channel(channel(store, tmp_path / "channel")).sets["train"]
-    train.matrix[0] = 99
+    train.matrix.parts[0][0] = 99
     assert np.array_equal(matrix(store), rows(1, 2))
 
 
@@ -155,4 +155,5 @@ def test_features_json_names_what_was_computed(store: FeatureStore, tmp_path: Pa
     about = json.loads((channel(store, tmp_path / "channel") / "features.json").read_text(encoding="utf-8"))
     assert about["dtype"] == "float32"
     assert about["splits"] == {"train": 3, "test": 1}
-    assert Path(about["matrix"]).is_file()
+    assert [(item["start"], item["rows"]) for item in about["matrices"]] == [(0, 2)]
+    assert Path(about["matrices"][0]["file"]).is_file()
