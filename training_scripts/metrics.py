@@ -55,6 +55,11 @@ METRIC_DEFINITIONS: dict[str, str] = {metric.name: metric.regex for metric in ME
 
 STEP_METRICS = frozenset(metric.name for metric in METRICS if metric.per_step)
 
+COUNT_METRICS = frozenset(("valid:count", "test:count"))
+"""How many pictures an accuracy is of: what `counts_in` finds. Kept as metrics are, but measures nothing."""
+
+_COUNT = re.compile(r"(?<![\w.])(valid|test)_count=(\d{1,9})(?![\w.])")
+
 
 EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
 """Where a line says which epoch it is of, and of how many."""
@@ -96,6 +101,11 @@ def _first_group(search: Callable[[str], Match | None], searched: str, line: str
         return float(text), text, (start, end)
     except ValueError:
         return None, text, (start, end)
+
+
+def counts_in(line: str) -> dict[str, float]:
+    """Return the `COUNT_METRICS` that a line says."""
+    return {f"{split}:count": float(count) for split, count in _COUNT.findall(line)}
 
 
 def write_whole_lines() -> None:
@@ -159,6 +169,11 @@ def cv_line(folds: int, loss: tuple[float, float], accuracy: tuple[float, float]
         f"epoch=1/1 folds={folds} cv_loss={loss[0]:.6f} cv_loss_error={loss[1]:.6f} "
         f"cv_accuracy={accuracy[0]:.6f} cv_accuracy_error={accuracy[1]:.6f}"
     )
+
+
+def valid_line(count: int) -> str:
+    """Return the line that says of how many valid pictures the epochs' figures are."""
+    return f"valid_count={count}"
 
 
 def test_line(loss: float, accuracy: float, count: int) -> str:

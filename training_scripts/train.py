@@ -45,7 +45,15 @@ from training_scripts.heads import HEADS
 from training_scripts.job import JobError, JobFolders, SharedBackbone, StopRequest, report_failure
 from training_scripts.known_pictures import learn_unknown
 from training_scripts.left_out import LeftOut, count_changed, count_left_out, write_left_out
-from training_scripts.metrics import METRIC_DEFINITIONS, begin_line, epoch_line, step_line, test_line, write_whole_lines
+from training_scripts.metrics import (
+    METRIC_DEFINITIONS,
+    begin_line,
+    epoch_line,
+    step_line,
+    test_line,
+    valid_line,
+    write_whole_lines,
+)
 from training_scripts.network import Classifier, MeanOfHeads, set_training_mode
 from training_scripts.optimizers import make_optimizer
 from training_scripts.preparation import ReadFeatures, Setup, over_features, prepare
@@ -227,6 +235,8 @@ def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = 
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
         if split == "test":
             run.log(test_line(outcome.loss, outcome.accuracy, outcome.count))
+        elif split == "valid":
+            run.log(valid_line(outcome.count))
     return splits
 
 

@@ -12,9 +12,9 @@ from core.durations import duration
 from core.jobs.head_models import on_disk
 from core.jobs.records import Job, TrainingJob, elapsed
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.translation import tr
 from core.tuning.certainty import certainty
+from training_scripts.metrics import COUNT_METRICS
 
 
 def _no_url(_job: str) -> str:
@@ -42,6 +42,9 @@ def job_json(
         "note": job.note,
         "title": job.title,
         "pinned": job.pinned,
+        "accuracy": None
+        if (found := job.accuracy) is None
+        else dataclasses.asdict(found) | {"interval": found.interval},
     }
     if isinstance(job, TrainingJob):
         return data | {
@@ -85,9 +88,12 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
     if job.note:
         lines.append(f"note: {job.note}")
     if job.accuracy is not None:
-        lines.append(tr("{share} right on {split}").format(share=percent(job.accuracy.share), split=job.accuracy.split))
+        lines.append(job.accuracy.sentence)
     if isinstance(job, TrainingJob):
-        lines += ["", table(("metric", "value"), sorted(job.metrics.items()))]
+        lines += [
+            "",
+            table(("metric", "value"), sorted(item for item in job.metrics.items() if item[0] not in COUNT_METRICS)),
+        ]
         lines += ["", table(("hyperparameter", "value"), sorted(job.hyperparameters.items()))]
         return "\n".join(lines)
     if job.best_trial:

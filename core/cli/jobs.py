@@ -11,9 +11,9 @@ from core.cli.console import Console, table
 from core.cli.describe import created_at, job_json, job_text
 from core.cli.wait import wait_for
 from core.errors import EngineError, UsageError
+from core.jobs.accuracy import percent
 from core.jobs.records import TuningJob
 from core.paths import AppPaths
-from core.predict.records import percent
 from core.translation import tr
 from core.workbench import Workbench
 
@@ -34,12 +34,17 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             f"{job.name} ({job.title})" if job.title else job.name,
             job.kind,
             str(job.status),
+            job.accuracy.figures if job.accuracy is not None else "-",
             job.best_objective,
             created_at(job),
         )
         for job in found
     ]
-    text = table(("name", "kind", "status", "objective", "created"), rows) if rows else tr("There is no job yet.")
+    text = (
+        table(("name", "kind", "status", tr("right"), "objective", "created"), rows)
+        if rows
+        else tr("There is no job yet.")
+    )
     console.result([job_json(job) for job in found], text)
     return 0
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.console import Console, table
 from core.errors import ModelError, PictureError, UsageError
+from core.jobs.accuracy import percent, share_words
 from core.paths import AppPaths
 from core.predict.intake import gather
-from core.predict.records import Answer, Prediction, percent
+from core.predict.records import Answer, Prediction
 from core.progress import CancelToken
 from core.translation import tr
 from core.workbench import Workbench
@@ -176,11 +177,20 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
         "moves": found.threshold.moves,
         "coverage": answered.share,
         "accuracy": answered.accuracy,
+        "interval": list(answered.interval),
         "curve": [
-            {"threshold": point.threshold, "coverage": point.share, "accuracy": point.accuracy} for point in shown
+            {
+                "threshold": point.threshold,
+                "coverage": point.share,
+                "accuracy": point.accuracy,
+                "interval": list(point.interval),
+            }
+            for point in shown
         ],
     }
-    rows = [(f"{point.threshold:.3f}", percent(point.share), percent(point.accuracy or 0.0)) for point in shown]
+    rows = [
+        (f"{point.threshold:.3f}", percent(point.share), share_words(point.right, point.answered)) for point in shown
+    ]
     text = [found.threshold.sentence, f"On {found.split}: {answered.sentence}", ""]
     console.result(data, lambda: "\n".join([*text, table(("threshold", "answered", tr("of these right")), rows)]))
     return 0
@@ -251,7 +261,13 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "classes": list(found.classes),
         "confusion": [list(row) for row in found.confusion],
         "per_class": [
-            {"label": item.label, "precision": item.precision, "recall": item.recall, "support": item.support}
+            {
+                "label": item.label,
+                "precision": item.precision,
+                "recall": item.recall,
+                "recall_interval": list(item.recall_interval),
+                "support": item.support,
+            }
             for item in found.per_class
         ],
     }

@@ -10,7 +10,6 @@ from core.cli.describe import job_json, job_text
 from core.engine_names import LOCAL
 from core.jobs.records import Job, TrainingJob, TuningJob, before_training
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.progress import Progress
 from core.translation import tr
 from core.workbench import Workbench
@@ -75,7 +74,7 @@ def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
     value = "-" if trial.objective is None else f"{trial.objective:.6f}"
     facts = [f"{job.objective_metric} {value}"]
     if (found := trial.accuracy) is not None:
-        facts.insert(0, tr("{share} right on {split}").format(share=percent(found.share), split=found.split))
+        facts.insert(0, found.sentence)
     return "  ".join(filter(None, (trial.name, str(trial.status), ", ".join(facts), trial.failure_reason)))
 
 

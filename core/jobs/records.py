@@ -12,26 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.engine_names import LOCAL
+from core.jobs.accuracy import Accuracy
 from core.jobs.status import JobStatus, RuleStatus
 
 JobKind = Literal["training", "tuning", "watched"]
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """The share of a split's pictures that a model has right, 0…1."""
-
-    split: str
-    share: float
-
-    @classmethod
-    def among(cls, metrics: Mapping[str, float]) -> Accuracy | None:
-        """Return the accuracy on test, else on valid, as far as it was measured."""
-        for split in ("test", "valid"):
-            share = metrics.get(f"{split}:accuracy")
-            if share is not None and 0 <= share <= 1:
-                return cls(split, share)
-        return None
 
 
 @dataclass(frozen=True, slots=True)

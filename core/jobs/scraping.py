@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from core.jobs.records import MetricEvent
 from core.jobs.specs import MetricDefinition
 from core.translation import tr
-from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, begins_with, find_value
+from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, begins_with, counts_in, find_value
 from training_scripts.packed.lines import NOTICE_LINE
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ _STEP = re.compile(r"(?<![\w.])step=(\d{1,15})(?![\w.])")
 @dataclass(frozen=True, slots=True)
 class Scraped:
     """What one log line says: metric values by name, and the position `epoch=3/10 step=120` where it has one.
+
+    The counts of pictures that it names are among the values.
 
     `begins` is the epoch with which the script says that it begins, or begins again: values of it and of those after
     it that came before are replaced.
@@ -99,6 +101,7 @@ class Scraper:
                 continue
             if found is not None and found[0] is not None:
                 values[name] = found[0]
+        values = counts_in(line) | values
         epoch, step = EPOCH.search(line), _STEP.search(line)
         return Scraped(
             values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.labels.events import IMPORTS, Kind, LabelEvent
+from core.labels.events import Kind, LabelEvent
 from core.translation import plural, tr
 
 
@@ -25,22 +25,16 @@ class HistoryEntry:
 def history(events: Iterable[LabelEvent]) -> list[HistoryEntry]:
     """Return the actions of a history, oldest first; undo and redo are not entries but change what they name."""
     actions: dict[str, list[LabelEvent]] = {}
-    done: list[str] = []
-    undone: list[str] = []
+    standing: set[str] = set()
     for event in events:
         if event.kind is Kind.UNDO:
-            if done and done[-1] == event.before[0]:
-                undone.append(done.pop())
+            standing.discard(event.before[0])
         elif event.kind is Kind.REDO:
-            if undone and undone[-1] == event.after[0]:
-                done.append(undone.pop())
+            standing.update({event.after[0]} & actions.keys())
         else:
-            if event.action not in actions and event.kind not in IMPORTS:
-                # What was undone before this cannot come back, but it stays in the history as undone.
-                undone.clear()
-                done.append(event.action)
+            if event.action not in actions:
+                standing.add(event.action)
             actions.setdefault(event.action, []).append(event)
-    standing = set(done)
     return [
         HistoryEntry(
             action,
@@ -49,7 +43,7 @@ def history(events: Iterable[LabelEvent]) -> list[HistoryEntry]:
             of[0].source,
             of[0].time,
             sum(bool(event.sha256) for event in of),
-            action not in standing and of[0].kind not in IMPORTS,
+            action not in standing,
         )
         for action, of in actions.items()
     ]

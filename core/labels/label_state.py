@@ -123,9 +123,15 @@ _Map = dict[Any, Any]
 
 
 class Fold:
-    """Folds events one by one. Undo takes back the last action that is not undone, so deltas are enough."""
+    """Folds events one by one.
 
-    def __init__(self) -> None:
+    What stands is what the actions that are not undone lead to, in their order: undoing one that others follow takes
+    these back, leaves it out, and does them again. Undo and redo offer no action of others (`is_others`).
+    """
+
+    def __init__(self, is_others: Callable[[LabelEvent], bool] = lambda _event: False) -> None:
+        self._is_others = is_others
+        self._others: set[str] = set()
         self._labels: _Map = {}
         self._imported: _Map = {}
         self._splits: _Map = {}
@@ -142,7 +148,7 @@ class Fold:
     @property
     def done(self) -> Sequence[str]:
         """Return the actions that can be undone, the next one last."""
-        return self._done
+        return [action for action in self._done if action not in self._others] if self._others else self._done
 
     @property
     def undone(self) -> Sequence[str]:
@@ -154,8 +160,12 @@ class Fold:
         """Return the number of the last event."""
         return self._cursor
 
+    def stands(self, action: str) -> bool:
+        """Whether an action, of whomever, is done and not undone."""
+        return action in self._done
+
     def events_of(self, action: str) -> Sequence[LabelEvent]:
-        """Return the events of an action that is done or undone."""
+        """Return the events of an action."""
         return self._actions.get(action, ())
 
     def add(self, events: Iterable[LabelEvent]) -> None:
@@ -169,8 +179,11 @@ class Fold:
             elif event.kind in IMPORTS:
                 self._apply(event, [])
             else:
-                if event.action not in self._deltas:
-                    self._forget_undone()
+                if event.action not in self._actions:
+                    if self._is_others(event):
+                        self._others.add(event.action)
+                    else:
+                        self._undone.clear()
                     self._done.append(event.action)
                     self._actions[event.action], self._deltas[event.action] = [], []
                 self._actions[event.action].append(event)
@@ -186,30 +199,36 @@ class Fold:
             frozenset(self._excluded),
             dict(self._renamed),
             frozenset(self._added),
-            tuple(self._done),
+            tuple(self.done),
             tuple(self._undone),
             self._cursor,
         )
 
     def _undo(self, action: str) -> None:
-        if not self._done or self._done[-1] != action:
+        if action not in self._done:
             return
-        self._undone.append(self._done.pop())
-        for mapping, key, before in reversed(self._deltas[action]):
-            _put(mapping, key, before)
-        self._deltas[action] = []
+        later = self._done[self._done.index(action) + 1 :]
+        for one in (*reversed(later), action):
+            for mapping, key, before in reversed(self._deltas[one]):
+                _put(mapping, key, before)
+            self._deltas[one] = []
+        self._done.remove(action)
+        if action not in self._others:
+            self._undone.append(action)
+        for one in later:
+            self._do(one)
 
     def _redo(self, action: str) -> None:
-        if not self._undone or self._undone[-1] != action:
+        if action in self._done or action not in self._actions:
             return
-        self._done.append(self._undone.pop())
+        if action in self._undone:
+            self._undone.remove(action)
+        self._done.append(action)
+        self._do(action)
+
+    def _do(self, action: str) -> None:
         for event in self._actions[action]:
             self._apply(event, self._deltas[action])
-
-    def _forget_undone(self) -> None:
-        for action in self._undone:
-            del self._actions[action], self._deltas[action]
-        self._undone.clear()
 
     def _apply(self, event: LabelEvent, delta: list[tuple[_Map, Any, Any]]) -> None:
         def put(mapping: _Map, key: Any, value: Any) -> None:

@@ -9,6 +9,7 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.dataset.records import SPLITS, Picture, Scan
@@ -18,6 +19,7 @@ from core.formats.unlabelled import FOLDERS as UNLABELLED_FOLDERS
 from core.labels.events import PERSON, Kind, LabelEvent
 from core.labels.history import HistoryEntry, history, summary
 from core.labels.label_state import Fold, LabelState, by_content
+from core.labels.session import LabelSession
 from core.translation import tr
 
 if TYPE_CHECKING:
@@ -29,32 +31,47 @@ Make = Callable[[str, float], list[LabelEvent]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an action did. `paths` are all pictures that it touched, copies included; none where nothing changed."""
+    """What an action did.
+
+    `paths` are all pictures that it touched, copies included; none where nothing changed. `others` are those that
+    others have touched since the last look. `action` names it for `undo`.
+    """
 
     summary: str
     paths: tuple[str, ...]
     state: LabelState
+    others: tuple[str, ...] = ()
+    action: str = ""
 
 
 class Labelling:
     """Changes the labels of a scanned dataset. Every change is on the disk when its method returns. Thread-safe.
 
     Labels and splits belong to a picture's content: its copies in the dataset have the same. What is left out is one
-    file. Other processes may change the same dataset's labels: each change begins from what is kept by then.
+    file. Other processes may change the same dataset's labels: each change begins from what is kept by then, and undo
+    passes over what others do meanwhile (`session`).
 
     Raises:
         StoreError: by any method, when the change could not be kept; then nothing has changed.
     """
 
-    def __init__(self, store: Store, scan: Scan, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scan: Scan,
+        clock: Callable[[], float] = time.time,
+        session: LabelSession | None = None,
+    ) -> None:
         self._store, self._clock = store, clock
+        self._session = session = session or LabelSession()
         self.scan = scan
-        self._dataset = str(scan.root)
+        self._dataset = dataset = str(scan.root)
         self._by_path = {picture.path: picture for picture in scan.pictures}
         self._by_content = by_content(scan)
         self._lock = threading.RLock()
-        self._fold = Fold()
+        self._fold = Fold(lambda event: session.is_others(dataset, event))
         self._catch_up()
+        session.opened(dataset, self._fold.cursor)
         self._state = self._fold.state()
 
     @property
@@ -97,13 +114,13 @@ class Labelling:
     def can_undo(self) -> str:
         """Return what undo would take back; "" where there is nothing."""
         with self._lock:
-            return summary(self._fold.events_of(self._fold.done[-1])) if self._fold.done else ""
+            return self._summary_of(self._fold.done[-1]) if self._fold.done else ""
 
     @property
     def can_redo(self) -> str:
         """Return what redo would do; "" where there is nothing."""
         with self._lock:
-            return summary(self._fold.events_of(self._fold.undone[-1])) if self._fold.undone else ""
+            return self._summary_of(self._fold.undone[-1]) if self._fold.undone else ""
 
     # What a person does
 
@@ -181,9 +198,12 @@ class Labelling:
 
         return self._act(make)
 
-    def undo(self) -> Change:
-        """Take back the last action that is not undone; also one of an earlier session."""
-        return self._turn(Kind.UNDO)
+    def undo(self, action: str | None = None) -> Change:
+        """Take back an action, else the last of ours that is not undone; also one of an earlier session.
+
+        What others did since stays.
+        """
+        return self._turn(Kind.UNDO, action)
 
     def redo(self) -> Change:
         """Do again what was undone last."""
@@ -238,9 +258,11 @@ class Labelling:
 
         return self._act(make)
 
-    def _turn(self, kind: Kind) -> Change:
+    def _turn(self, kind: Kind, wanted: str | None = None) -> Change:
         def make(action: str, now: float) -> list[LabelEvent]:
             actions = self._fold.done if kind is Kind.UNDO else self._fold.undone
+            if wanted is not None:
+                actions = [wanted] if self._fold.stands(wanted) else []
             if not actions:
                 return []
             before, after = ((actions[-1],), ()) if kind is Kind.UNDO else ((), (actions[-1],))
@@ -249,33 +271,45 @@ class Labelling:
         return self._act(make)
 
     def _act(self, make: Make) -> Change:
+        action = uuid.uuid4().hex
         with self._lock:
             with self._store.changing_labels(self._dataset):
-                if self._catch_up():
-                    self._state = self._fold.state()
-                before = self._state
-                events = make(uuid.uuid4().hex, self._clock())
+                earlier = self._state
+                of_others = self._catch_up()
+                before = self._state = self._fold.state() if of_others else earlier
+                others = self._touched(of_others, earlier)
+                events = make(action, self._clock())
                 if events:
+                    self._session.add(action)
                     self._store.add_label_events(self._dataset, events)
             if not events:
-                return Change(tr("Nothing to change"), (), before)
-            self._catch_up()
+                return Change(tr("Nothing to change"), (), before, others)
+            late = [event for event in self._catch_up() if event.action != action]
             self._state = self._fold.state()
-            return Change(self._told(events), self._touched(events, before), self._state)
+            others = (*others, *self._touched(late, before))
+            return Change(self._told(events), self._touched(events, before), self._state, others, action)
 
-    def _catch_up(self) -> bool:
-        """Fold what was kept since; whether there was anything."""
+    def _catch_up(self) -> list[LabelEvent]:
+        """Fold what was kept since, and return it."""
         events = self._store.label_events(self._dataset, self._fold.cursor)
         self._fold.add(events)
-        return bool(events)
+        return events
 
     def _told(self, events: Sequence[LabelEvent]) -> str:
         first = events[0]
         if first.kind is Kind.UNDO:
-            return f"Undone: {summary(self._fold.events_of(first.before[0]))}"
+            return tr("Undone: {what}").format(what=self._summary_of(first.before[0]))
         if first.kind is Kind.REDO:
-            return f"Redone: {summary(self._fold.events_of(first.after[0]))}"
+            return tr("Redone: {what}").format(what=self._summary_of(first.after[0]))
         return summary(events)
+
+    def _summary_of(self, action: str) -> str:
+        """Return what an action did, and when, where it was not done here: someone else may have done it."""
+        events = self._fold.events_of(action)
+        if self._session.is_own(action):
+            return summary(events)
+        when = f"{datetime.fromtimestamp(events[0].time):%Y-%m-%d %H:%M}"
+        return tr("{what} ({when})").format(what=summary(events), when=when)
 
     def _touched(self, events: Sequence[LabelEvent], before: LabelState) -> tuple[str, ...]:
         """Return the pictures that look different now."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.engine import Engine
 from core.errors import UserFacingError
-from core.jobs.records import Accuracy, Job, TrainingJob, TuningJob
+from core.jobs.accuracy import Accuracy
+from core.jobs.records import Job, TrainingJob, TuningJob
 from core.jobs.specs import Objective
 from core.jobs.status import JobStatus
 from core.translation import tr

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.jobs.accuracy import interval_words, percent, wilson
 from core.translation import tr
 
 if TYPE_CHECKING:
@@ -35,19 +36,25 @@ class Coverage:
         return self.right / self.answered if self.answered else None
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of that share."""
+        return wilson(self.right, self.answered)
+
+    @property
     def sentence(self) -> str:
         """Return it for people."""
         if self.accuracy is None:
             return tr("None of {count:,} pictures is answered.").format(count=self.count)
         return tr(
             "{answered:,} of {count:,} pictures are answered ({value:.0f} %), {right:,} of these "
-            "rightly ({value_2:.1f} %)."
+            "rightly ({share}, {interval})."
         ).format(
             answered=self.answered,
             count=self.count,
             value=100 * self.share,
             right=self.right,
-            value_2=100 * self.accuracy,
+            share=percent(self.accuracy),
+            interval=interval_words(self.interval),
         )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
+from core.jobs.accuracy import Accuracy, percent, share_words, wilson
 from core.predict.coverage import Coverage, coverage_at
-from core.predict.records import Answer, Prediction, percent
+from core.predict.records import Answer, Prediction
 from core.predict.scores import TOP, ReliabilityBin, Scores, calibration_error, of_confusion, reliability
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.translation import tr
@@ -33,6 +34,16 @@ class ClassScore:
     precision: float | None
     recall: float | None
     support: int
+
+    @property
+    def right(self) -> int:
+        """Return how many pictures of the class got it."""
+        return round((self.recall or 0.0) * self.support)
+
+    @property
+    def recall_interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the recall."""
+        return wilson(self.right, self.support)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +167,7 @@ class Evaluation:
     @property
     def sentence(self) -> str:
         """Return the result for people: how many were right, how sure that is, and where it is weakest."""
-        low, high = (round(100 * bound) for bound in self.scores.interval)
-        right = tr("Gets {right:,} of {count:,} right on {split}").format(
-            right=self.right, count=self.count, split=self.split
-        )
-        said = f"{right} ({percent(self.accuracy)}, {low} to {high} %)"
+        said = tr("Gets {result}").format(result=Accuracy(self.split, self.accuracy, self.count).sentence)
         if self.weakest is None:
             return said
         return tr("{result}; weakest: {label}").format(result=said, label=self.weakest.label)
@@ -182,7 +189,9 @@ class Evaluation:
         words = [f"{name} {value}" for name, value in found.items() if value is not None]
         if (answered := self.answered) is not None and answered.accuracy is not None:
             said = tr("{accuracy} right of the {share} that it does not call unknown")
-            words.append(said.format(accuracy=percent(answered.accuracy), share=percent(answered.share)))
+            words.append(
+                said.format(accuracy=share_words(answered.right, answered.answered), share=percent(answered.share))
+            )
         return ", ".join(words)
 
     @property

@@ -99,13 +99,3 @@ class Rendered:
     width: int
     height: int
     pixels: bytes
-
-
-def percent(probability: float) -> str:
-    """Return a probability for people: 93.4 %, < 0.1 %, > 99.9 %; only what is certain is 0.0 % or 100.0 %."""
-    value = 100 * probability
-    if 0 < value < 0.1:
-        return "< 0.1 %"
-    if 99.9 < value < 100:
-        return "> 99.9 %"
-    return f"{value:.1f} %"

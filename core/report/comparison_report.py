@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.jobs.accuracy import share_words
 from core.jobs.status import RuleStatus
-from core.predict.records import percent
 from core.profiler.findings import issues
 from core.profiler.results import Verdict as RuleVerdict
 from core.profiler.wording import PHASE_WORDS, seconds
@@ -77,10 +77,11 @@ def _which_is_better(first: ReadRun, second: ReadRun, one: str, two: str) -> str
         gap = a.accuracy - b.accuracy
         error = math.sqrt(sum(r.accuracy * (1 - r.accuracy) / r.count for r in (a, b)))
         better, worse = (one, two) if gap > 0 else (two, one)
-        said = f"{percent(max(a.accuracy, b.accuracy))} against {percent(min(a.accuracy, b.accuracy))} on {split}"
+        best, least = sorted((a, b), key=lambda result: -result.accuracy)
+        said = f"{share_words(best.right, best.count)} against {share_words(least.right, least.count)} on {split}"
         if a.accuracy == b.accuracy:
             return tr("Both are right on {accuracy} of the {split} pictures.").format(
-                accuracy=percent(a.accuracy), split=split
+                accuracy=share_words(a.right, a.count), split=split
             )
         if abs(gap) <= _SURE * error:
             return tr("{better} has {said}, which {count:,} pictures are too few to call better.").format(

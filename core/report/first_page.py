@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from core.jobs.accuracy import percent
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.profiler.findings import Standing, issues, standing
 from core.profiler.results import Finding, ProfilerAnalysis
 from core.profiler.wording import seconds

@@ -17,10 +17,10 @@ import numpy as np
 from core.dataset.manifest import Manifest
 from core.dataset.records import SPLITS
 from core.debugger.foreign_curves import Recorded, epochs_of
+from core.jobs.accuracy import wilson
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.predict.evaluate import Evaluation, read_evaluation
-from core.predict.scores import wilson
 from core.profiler.traces import Floats
 from training_scripts.metrics import METRIC_DEFINITIONS
 from training_scripts.outside import read_json

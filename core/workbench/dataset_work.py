@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DatasetError, EngineError
+from core.labels.session import LabelSession
 from core.progress import CancelToken, OnProgress, ignore_progress
 from core.translation import plural, tr
 from core.workbench.installation import Installation
@@ -36,6 +37,7 @@ class DatasetWork:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._remembered: Manifest | None = None
+        self._session = LabelSession()
 
     def scan(
         self,
@@ -235,7 +237,7 @@ class DatasetWork:
         from core.labels.labelling import Labelling
         from core.labels.moved import labels_of_parts
 
-        labelling = Labelling(self._installation.store, scan)
+        labelling = Labelling(self._installation.store, scan, session=self._session)
         for dataset, found in labels_of_parts(self._installation.store, scan).items():
             labelling.import_labels(found, dataset)
         return labelling
@@ -251,7 +253,9 @@ class DatasetWork:
         """Take over the labels of another folder with their history; see `core.labels.moved`."""
         from core.labels.moved import take_over
 
-        return take_over(self._installation.store, scan, folder)
+        count = take_over(self._installation.store, scan, folder)
+        self._session.forget(str(scan.root))
+        return count
 
     def write_labels(
         self,

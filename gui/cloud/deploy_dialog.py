@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWid
 
 from core.cloud.hosting import Hosting, StrangersCode
 from core.errors import EngineError, UserFacingError
+from core.jobs.accuracy import percent
 from core.jobs.job_names import unique_name
 from core.jobs.records import TrainingJob
-from core.predict.records import percent
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
 from core.workbench import Workbench

@@ -108,8 +108,10 @@ class CheckCard(Card):
         if self._running is not None:
             self._running.cancel()
         self._running = None
-        self.progress.finish()
         self.start.setEnabled(self._scan is not None)
+        if self.progress.has_focus:
+            self.start.setFocus()
+        self.progress.finish()
 
     def show_findings(self, findings: Sequence[Finding], used: str = "") -> None:
         """Show a row for each kind of finding, with what solves all of it, and what model was `used`."""
@@ -184,8 +186,10 @@ class CheckCard(Card):
             return workbench.data.check(scan, on_progress, cancel, trained), said
 
         self.error.clear()
-        self.start.setEnabled(False)
         self.progress.start(tr("Checking the pictures"))
+        if self.start.hasFocus():  # one that is disabled would give it to some field
+            self.progress.focus()
+        self.start.setEnabled(False)
         self._running = self._bridge.run(work, self._on_done, self._on_failed, self.progress.update_progress)
 
     def _on_done(self, answer: tuple[list[Finding], str]) -> None:

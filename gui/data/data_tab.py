@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
@@ -174,6 +175,9 @@ class DataTab(QWidget):
         self._sample.hide()
         self._guide = Banner("", tone="running", icon_name="lightbulb")
         self._guide.hide()
+        for keys, do in (("Ctrl+Z", self.card.labels.undo), ("Ctrl+Shift+Z", self.card.labels.redo)):
+            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(do)
         self.elsewhere = ElsewhereBanner(self._workbench, self._bridge)
         self.elsewhere.taken.connect(lambda: self.dataset.open_again())
         self.elsewhere.failed.connect(self._error.show_error)

@@ -128,7 +128,7 @@ class LabelController(QObject):
         if labelling is not self._labelling:
             return
         self._running = None
-        self._show(labelling, change.paths)
+        self._show(labelling, (*change.paths, *change.others))
         self.changed.emit(change)
         self._start_next()
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtCore import QPoint, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QStackedWidget
 
 from core.dataset.query import Pick, in_order
@@ -63,7 +63,7 @@ class PicturesCard(Card):
         self.thumbnails = Thumbnails(bridge, workbench.paths.thumbnails, edge)
         self.labels = LabelController(self.model, bridge)
         self.comparison = Comparison(workbench, bridge)
-        self.keys = ClassKeys()
+        self.keys = ClassKeys(workbench.settings)
         self._root = Path()
         self._said = ""
         self._why: dict[str, list[str]] = {}
@@ -105,13 +105,8 @@ class PicturesCard(Card):
         bar.accept_asked.connect(self.chosen.accept)
         bar.leave_out_asked.connect(self.chosen.leave_out)
         bar.put_back_asked.connect(self.chosen.put_back)
-        for asked, keys, do in (
-            (bar.undo_asked, "Ctrl+Z", self.labels.undo),
-            (bar.redo_asked, "Ctrl+Shift+Z", self.labels.redo),
-        ):
-            asked.connect(do)
-            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(do)
+        bar.undo_asked.connect(self.labels.undo)
+        bar.redo_asked.connect(self.labels.redo)
         self.model.sections_changed.connect(self._on_arranged)
         self.model.chosen_changed.connect(self._on_chosen)
         self.labels.changed.connect(self._on_labels_changed)
@@ -136,7 +131,7 @@ class PicturesCard(Card):
         """Show the pictures of another folder, as a scan finds them; none can be labelled yet."""
         self._set_folder(root)
         self._close()
-        self.keys.reset()
+        self.keys.open("")
         self.model.clear()
         self.filters.clear_all()
         self._say("")
@@ -146,6 +141,7 @@ class PicturesCard(Card):
         self._set_folder(labelling.scan.root)
         self._close()
         self.labels.open(labelling)
+        self.keys.open(str(labelling.scan.root))
         self.comparison.open(labelling.scan, gallery)
         if gallery.unlabelled and self.model.query.order == "class":
             self.model.query = replace(self.model.query, order="similarity")

@@ -16,6 +16,7 @@ from gui.shared import formatting
 from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.card import Card
 from gui.shared.pill import StatusPill
+from training_scripts.metrics import COUNT_METRICS
 
 _NUMBER = 12
 """So many letters a number has at most."""
@@ -143,7 +144,9 @@ class BestCard(Card):
     def _fill(self, trial: TrainingJob) -> None:
         rows = [(name, formatting.parameter(trial.hyperparameters[name])) for name in self._ordered(trial)]
         rows += [
-            (name, formatting.number(value)) for name, value in trial.metrics.items() if name not in self._step_metrics
+            (name, formatting.number(value))
+            for name, value in trial.metrics.items()
+            if name not in self._step_metrics and name not in COUNT_METRICS
         ]
         while self._form.rowCount() > len(rows):
             self._form.removeRow(self._form.rowCount() - 1)

@@ -7,8 +7,8 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from core.jobs.accuracy import percent, share_words
 from core.predict.evaluate import Evaluation
-from core.predict.records import percent
 from core.translation import tr
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -68,8 +68,7 @@ class ConfusionModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignCenter
         classes, row, column = self._evaluation.classes, index.row(), index.column()
         if column == len(classes):
-            recall = self._evaluation.per_class[row].recall
-            return (percent(recall) if recall is not None else "—") if role == Qt.ItemDataRole.DisplayRole else None
+            return self._recall(row, role)
         count = self._evaluation.confusion[row][column]
         total = sum(self._evaluation.confusion[row])
         match role:
@@ -82,4 +81,16 @@ class ConfusionModel(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
                 sentence = tr("{count} of {total} pictures of {label} taken for {predicted}")
                 return sentence.format(count=count, total=total, label=classes[row], predicted=classes[column])
+        return None
+
+    def _recall(self, row: int, role: int) -> str | None:
+        """Return how many of a class it knows, and how sure that is."""
+        assert self._evaluation is not None
+        score = self._evaluation.per_class[row]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return "—" if score.recall is None else percent(score.recall)
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole) and score.recall is not None:
+            sentence = tr("{right} of {count} pictures of {label} are right: {figures}")
+            figures = share_words(score.right, score.support)
+            return sentence.format(right=score.right, count=score.support, label=score.label, figures=figures)
         return None

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import UserFacingError
+from core.jobs.accuracy import percent
 from core.predict.evaluate import EvaluatedPicture, Evaluation
-from core.predict.records import percent
 from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken
 from core.translation import plural, tr

@@ -7,9 +7,9 @@ from PySide6.QtGui import QHideEvent, QKeySequence, QResizeEvent, QShortcut, QSh
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from core.engine_names import LOCAL
+from core.jobs.accuracy import percent
 from core.jobs.records import Job, TrainingJob, TuningJob, elapsed
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge
@@ -170,8 +170,8 @@ class JobDetail(QWidget):
         metric, maximize, _ = objective_and_parameters(self._watch)
         searched, value = isinstance(job, TuningJob), formatting.number(job.best_objective)
         if job.accuracy is not None:
-            said = tr("Right on {split} ({metric} {value})")
-            return percent(job.accuracy.share), said.format(split=job.accuracy.split, metric=metric, value=value)
+            said = tr("{result}, {metric} {value}")
+            return percent(job.accuracy.share), said.format(result=job.accuracy.sentence, metric=metric, value=value)
         if searched:
             said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")
         else:

@@ -66,7 +66,6 @@ class JobHeader(QWidget):
         self._left.setProperty("role", "muted")
         widest = tr("88 of 88 trials, best 0.8888 · 88 min 88 s left")
         self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance(widest))  # nothing jumps
-        self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.name, 0)
@@ -78,8 +77,8 @@ class JobHeader(QWidget):
         below = QHBoxLayout(self._progress)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(10)
-        below.addWidget(self._bar, 1)
         below.addWidget(self._left)
+        below.addWidget(self._bar, 1)  # to the edge of the page, so that a full one looks full
         self.note = NoteField(tr("Add a note to this job"), tr("Note on this job"))
         self.note.note_changed.connect(self.note_changed)
         self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)

@@ -12,7 +12,6 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.translation import plural, tr
 from gui.shared import formatting
 
@@ -72,8 +71,7 @@ class JobsModel(QAbstractListModel):
             tr("created {moment}").format(moment=formatting.moment(job.created)),
         ]
         if job.accuracy is not None:
-            right = tr("{share} right on {split}")
-            parts.append(right.format(share=percent(job.accuracy.share), split=job.accuracy.split))
+            parts.append(job.accuracy.sentence)
         if job.best_objective is not None:
             parts.append(tr("best objective {value}").format(value=formatting.number(job.best_objective)))
         if issues := self._issues.get(job.name):
@@ -196,6 +194,6 @@ def _headings(datasets: Collection[str]) -> dict[str, str]:
 def leading_figure(job: Job) -> str:
     """Return what a job is worth at a glance: the share it has right, else its objective; "" before either."""
     if job.accuracy is not None:
-        return percent(job.accuracy.share)
+        return job.accuracy.figures
     best = job.best_objective
     return "" if best is None else formatting.number(best)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.errors import UserFacingError
 from core.labels.labelling import Change, Labelling
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
@@ -61,21 +60,14 @@ class LabelMending(QObject):
         self._change(root, path, None)
 
     def undo(self) -> None:
-        """Take back the last change made here, unless the dataset's history has moved on since."""
+        """Take back the last change made here; what was done elsewhere since stays."""
         if not self._done:
             return
         root, path, last = self._done[-1]
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Change:
             with self._lock:
-                labelling = self._labelling(root, on_progress, cancel)
-                if _last_action(labelling) != last:
-                    raise UserFacingError(
-                        tr("Nothing was undone."),
-                        tr("The labels were changed elsewhere since."),
-                        tr("Undo on the Data tab."),
-                    )
-                return labelling.undo()
+                return self._labelling(root, on_progress, cancel).undo(last)
 
         def done(change: Change) -> None:
             self._done.pop()
@@ -84,17 +76,15 @@ class LabelMending(QObject):
         self._bridge.run(work, done, self.failed.emit)
 
     def _change(self, root: Path, path: str, name: str | None) -> None:
-        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Change, str]:
+        def work(on_progress: OnProgress, cancel: CancelToken) -> Change:
             with self._lock:
                 labelling = self._labelling(root, on_progress, cancel)
                 own = (root / path).resolve().relative_to(labelling.scan.root.resolve()).as_posix()
-                change = labelling.exclude([own]) if name is None else labelling.label([own], name)
-                return change, _last_action(labelling)
+                return labelling.exclude([own]) if name is None else labelling.label([own], name)
 
-        def done(found: tuple[Change, str]) -> None:
-            change, last = found
+        def done(change: Change) -> None:
             if change.paths:
-                self._done.append((root, path, last))
+                self._done.append((root, path, change.action))
             words = tr("left out") if name is None else tr("now {name}").format(name=name)
             self.mended.emit(Mended(path, words, change.summary))
 
@@ -106,8 +96,3 @@ class LabelMending(QObject):
             self._labellings[root] = data.labelling(data.scan(root, on_progress, cancel))
         self._labellings[root].refresh()
         return self._labellings[root]
-
-
-def _last_action(labelling: Labelling) -> str:
-    """Return the action that undo would take back."""
-    return next((entry.action for entry in reversed(labelling.history()) if not entry.undone), "")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.records import MetricEvent
-from training_scripts.metrics import STEP_METRICS
+from training_scripts.metrics import COUNT_METRICS, STEP_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,8 @@ class Curves:
         """Take over events in any order; returns the metrics that changed."""
         changed: set[str] = set()
         for event in events:
+            if event.name in COUNT_METRICS:
+                continue
             trials = self._series.setdefault(event.name, {})
             series = trials.get(event.job)
             if series is None:

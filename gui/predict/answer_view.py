@@ -6,9 +6,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
 
+from core.jobs.accuracy import percent
 from core.models import Model
 from core.predict.intake import NamedPicture
-from core.predict.records import Explanation, Prediction, Rendered, percent
+from core.predict.records import Explanation, Prediction, Rendered
 from core.translation import tr
 from gui.predict.class_bars import ClassBars
 from gui.predict.picture_view import PictureView

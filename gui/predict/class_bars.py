@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.predict.records import percent
+from core.jobs.accuracy import percent
 from core.translation import tr
 from gui.shared.theme import font, scaled, tokens
 

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePai
 
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
-from core.predict.records import percent
 from core.translation import tr
 from gui.shared.formatting import number
 from gui.shared.icons import icon
@@ -120,8 +119,7 @@ class ModelChooser(QComboBox):
         if choice.tuning_job:
             parts.append(tr("trial of {tuning_job}").format(tuning_job=choice.tuning_job))
         if choice.accuracy is not None:
-            right = tr("{share} right on {split}")
-            parts.append(right.format(share=percent(choice.accuracy.share), split=choice.accuracy.split))
+            parts.append(choice.accuracy.sentence)
         if choice.objective is not None:
             metric = choice.objective_metric or tr("objective")
             parts.append(f"{metric} {number(choice.objective)}")
@@ -130,7 +128,7 @@ class ModelChooser(QComboBox):
 
 def _share(choice: ModelChoice) -> str:
     """Return how much a model has right, as the end of its entry; "" where that is not known."""
-    return "" if choice.accuracy is None else f"  ·  {percent(choice.accuracy.share)}"
+    return "" if choice.accuracy is None else f"  ·  {choice.accuracy.figures}"
 
 
 def _title(choice: ModelChoice) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QPixmap, QPixmapCache
 
+from core.jobs.accuracy import percent
 from core.predict.intake import NamedPicture
-from core.predict.records import Answer, Prediction, Unreadable, percent
+from core.predict.records import Answer, Prediction, Unreadable
 from core.translation import tr
 
 AnyIndex = QModelIndex | QPersistentModelIndex

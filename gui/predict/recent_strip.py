@@ -13,8 +13,9 @@ from PySide6.QtWidgets import (
     QStyleOptionViewItem,
 )
 
+from core.jobs.accuracy import percent
 from core.predict.intake import NamedPicture
-from core.predict.records import Prediction, percent
+from core.predict.records import Prediction
 from core.translation import tr
 from gui.shared.theme import tokens
 

@@ -120,6 +120,15 @@ class ProgressRow(QWidget):
         self._bar.setRange(0, 0)
         self.show()
 
+    @property
+    def has_focus(self) -> bool:
+        """Whether the keyboard would cancel the work."""
+        return self._cancel.hasFocus()
+
+    def focus(self) -> None:
+        """Let the keyboard cancel the work."""
+        self._cancel.setFocus()
+
     def update_progress(self, progress: Progress) -> None:
         """Show how far the work is."""
         self._message.setText(progress.message)

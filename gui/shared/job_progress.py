@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from core.jobs.records import Job, TuningJob, before_training
 from core.jobs.status import JobStatus
-from core.predict.records import percent
 from core.translation import plural, tr
 from gui.shared import formatting
 
@@ -54,8 +53,9 @@ def progress_text(job: Job, *, with_best: bool = True) -> str:
             plural("{done:,} of {count:,} trial", "{done:,} of {count:,} trials", job.max_jobs, done=trials_done(job))
         ]
         if with_best and job.accuracy is not None:
-            best = tr("best {share} right on {split}")
-            parts.append(best.format(share=percent(job.accuracy.share), split=job.accuracy.split))
+            parts.append(
+                tr("best {share} right on {split}").format(share=job.accuracy.figures, split=job.accuracy.split)
+            )
         elif with_best and job.best_objective is not None:
             parts.append(tr("best {value}").format(value=formatting.number(job.best_objective)))
         return ", ".join(parts)

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QToolBut
 from core.errors import UserFacingError
 from core.jobs.records import Event, Job, RuleOutcome
 from core.jobs.status import JobStatus, RuleStatus
-from core.predict.records import percent
 from core.progress import CancelToken, OnProgress
 from core.settings import Settings, declared
 from core.translation import tr
@@ -170,9 +169,7 @@ class MainWindow(QMainWindow):
         sentences = {JobStatus.COMPLETED: tr("{name} has completed."), JobStatus.STOPPED: tr("{name} was stopped.")}
         sentence = sentences.get(job.status, tr("{name} has failed.")).format(name=job.shown_name)
         if job.status is JobStatus.COMPLETED and (found := job.accuracy) is not None:
-            sentence = tr("{name} has completed: {share} right on {split}.").format(
-                name=job.shown_name, share=percent(found.share), split=found.split
-            )
+            sentence = tr("{name} has completed: {result}.").format(name=job.shown_name, result=found.sentence)
         self.toasts.show(
             sentence,
             job.status,

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.jobs.accuracy import wilson
 from core.models.export.formats import TOLERANCE, ExportFormat
 from core.models.export.script import packages
 from core.models.info import ModelInfo
 from core.predict.evaluate import Evaluation
-from core.predict.scores import wilson
 from training_scripts.backbones import BACKBONES, FRAMES, Preprocessing
 
 _SPLITS = {"test": "test", "valid": "valid (also used to choose the model)", "train": "train"}

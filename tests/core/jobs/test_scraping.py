@@ -85,9 +85,15 @@ def test_steps_are_read_back(step, epoch, loss):
 def test_the_test_line_is_read_back(loss, accuracy):
     values = scrape(metrics.test_line(loss, accuracy, 5), default_metrics()).values
     assert values == {
+        "test:count": 5.0,
         "test:loss": pytest.approx(loss, abs=1e-6),
         "test:accuracy": pytest.approx(accuracy, abs=1e-6),
     }
+
+
+def test_counts_of_pictures_are_read_whatever_the_metrics_are():
+    assert scrape(metrics.valid_line(7), ()).values == {"valid:count": 7.0}
+    assert not scrape("my_test_count=5 test_count=many", ()).values
 
 
 @given(st.text(max_size=300))

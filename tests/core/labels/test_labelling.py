@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -27,14 +28,48 @@ def test_a_label_is_kept_undone_and_redone_in_another_session(store: Store, scan
     assert change.paths == (OPEN, CAT, "/007.jpg")  # the copy too
     second = Labelling(store, scan)
     assert labels(second)[CAT] == labels(second)["/007.jpg"] == "bird"
-    assert second.can_undo == "Labelled 2 pictures bird"
-    assert second.undo().summary == "Undone: Labelled 2 pictures bird"
+    assert re.fullmatch(r"Labelled 2 pictures bird \(\d{4}-\d\d-\d\d \d\d:\d\d\)", second.can_undo)
+    assert second.undo().summary.startswith("Undone: Labelled 2 pictures bird (")
     first.refresh()
     assert labels(first)[CAT] == "cat"
     assert labels(first)[OPEN] == ""
     assert set(first.redo().paths) == set(change.paths)
     assert labels(first)[OPEN] == "bird"
     assert not first.can_redo
+
+
+def test_undo_takes_back_what_was_done_here_and_not_what_others_did_meanwhile(store: Store, scan: Scan) -> None:
+    Labelling(store, scan).label([DOG], "wolf")  # before both
+    window, command = Labelling(store, scan), Labelling(store, scan)
+    window.label([CAT, OPEN], "bird")
+    command.rename_class("bird", "finch")
+    command.label([OPEN], "dog")
+    undone = window.undo()
+    assert undone.summary == "Undone: Labelled 2 pictures bird"
+    assert set(undone.others) >= {CAT, OPEN}, "the window has to show them too"
+    assert labels(window)[CAT] == "cat"
+    assert labels(window)[OPEN] == "dog", "what the other said"
+    assert not command.label([OPEN], "dog").paths
+    assert window.redo().summary == "Redone: Labelled 2 pictures bird"
+    assert labels(window)[CAT] == labels(window)[OPEN] == "bird"
+    window.undo()
+    assert window.undo().summary.startswith("Undone: Labelled 1 picture wolf (")
+    assert not window.undo().paths
+    assert command.undo().summary == "Undone: Labelled 1 picture dog"
+    assert command.undo().summary == "Undone: Renamed bird to finch"
+    assert labels(Labelling(store, scan)) == labels(command) == labels_of_folders(scan)
+
+
+def test_one_action_of_several_is_taken_back(labelling: Labelling) -> None:
+    first = labelling.label([CAT], "bird")
+    labelling.label([DOG], "wolf")
+    assert labelling.undo(first.action).paths == first.paths
+    assert (labels(labelling)[CAT], labels(labelling)[DOG]) == ("cat", "wolf")
+    assert not labelling.undo(first.action).paths
+
+
+def labels_of_folders(scan: Scan) -> dict[str, str]:
+    return {picture.path: picture.label for picture in scan.pictures}
 
 
 def test_what_comes_after_an_undo_takes_the_place_of_what_was_undone(labelling: Labelling) -> None:

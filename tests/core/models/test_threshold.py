@@ -75,4 +75,6 @@ def test_coverage_against_accuracy():
     assert threshold_of_share(curve, 0.7) == 0.7
     assert threshold_of_share((), 0.7) is None
     assert coverage_at(pictures, 0.0).accuracy is None
-    assert coverage_at(pictures, 0.7).sentence == ("4 of 5 pictures are answered (80 %), 3 of these rightly (75.0 %).")
+    assert coverage_at(pictures, 0.7).sentence == (
+        "4 of 5 pictures are answered (80 %), 3 of these rightly (75.0 %, 30 to 95 %)."
+    )

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import PictureError, UserFacingError
+from core.jobs.accuracy import percent
 from core.predict.intake import NamedPicture
 from core.predict.predictions_csv import write_csv
-from core.predict.records import Prediction, Unreadable, percent
+from core.predict.records import Prediction, Unreadable
 
 
 def test_every_answer_is_a_line(tmp_path):

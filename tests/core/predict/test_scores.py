@@ -11,9 +11,10 @@ from scipy.stats import binomtest
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from core.jobs.accuracy import wilson
 from core.predict.evaluate import EvaluatedPicture, summarise
 from core.predict.records import Prediction
-from core.predict.scores import calibration_error, reliability, wilson
+from core.predict.scores import calibration_error, reliability
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,13 @@ def test_what_differs_is_listed_and_what_is_alike_is_not(read: Callable[..., Rea
 @pytest.mark.parametrize(
     ("right", "said"),
     [
-        (45, "one has 84.9 % against 77.4 % on test, which 53 pictures are too few to call better."),
-        (53, "one is better than two: 100.0 % against 77.4 % on test."),
-        (41, "Both are right on 77.4 % of the test pictures."),
+        (
+            45,
+            "one has 84.9 % (73 to 92 %) against 77.4 % (64 to 87 %) on test, "
+            "which 53 pictures are too few to call better.",
+        ),
+        (53, "one is better than two: 100.0 % (93 to 100 %) against 77.4 % (64 to 87 %) on test."),
+        (41, "Both are right on 77.4 % (64 to 87 %) of the test pictures."),
     ],
 )
 def test_a_difference_is_called_one_only_where_the_pictures_suffice(

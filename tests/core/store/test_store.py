@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobNotFound, SpecError
+from core.jobs.accuracy import Accuracy
 from core.jobs.ranges import ContinuousRange
-from core.jobs.records import Accuracy, MetricEvent, RuleOutcome, StatusEvent, TuningJob
+from core.jobs.records import MetricEvent, RuleOutcome, StatusEvent, TuningJob
 from core.jobs.specs import Strategy, TrainingSpec, TuningSpec
 from core.jobs.status import JobStatus, RuleStatus
 from core.store.rows import new_record, outcome_from_json
@@ -54,7 +55,10 @@ def test_a_tuning_job_sums_up_its_trials(store):
     store.record([MetricEvent("tune-1", "valid:accuracy", 0.8, 1.0), MetricEvent("tune-1", "test:accuracy", 0.9, 2.0)])
     job = store.job("tune")
     assert isinstance(job, TuningJob)
-    assert job.accuracy == Accuracy("test", 0.9)
+    assert job.accuracy == Accuracy("test", 0.9), "of jobs before counts were kept the share is known"
+    store.record([MetricEvent("tune-1", "test:count", 40.0, 2.0)])
+    job = store.job("tune")
+    assert job.accuracy == Accuracy("test", 0.9, 40)
     assert job.counts == {JobStatus.COMPLETED: 2, JobStatus.FAILED: 1, JobStatus.STOPPED: 1}
     assert (job.best_trial, job.best_objective) == ("tune-1", 0.2)
     assert job.best_metrics == store.job("tune-1").metrics

@@ -84,6 +84,42 @@ def test_keys_label_one_after_the_other_and_undo_takes_each_back(tab, qtbot):
     assert sum(tab.classes.model.counts("rose").values()) == 11
 
 
+def test_keys_go_by_the_classes_not_by_what_the_scan_found_first_and_stay_for_the_dataset(tab, qtbot, dataset_folder):
+    keys, folder = tab.card.keys, dataset_folder
+
+    def keys_now():
+        return [keys.key_of(name) for name in tab.card.classes()]
+
+    tab.card.set_root(folder)
+    tab.pictures.add([replace(tab.dataset.scan.pictures[-1], path="x/1.png", label="tulip")])
+    assert keys.key_of("tulip") == "", "nothing can be labelled yet"
+    tab.dataset.open_again()
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    assert keys_now() == ["1", "2", "3"]
+    do(tab, qtbot, lambda: tab.card.labels.add_class("carnation"))
+    tab.dataset.open_again()
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    assert keys_now() == ["4", "1", "2", "3"]
+
+
+def test_undo_works_wherever_the_focus_is_but_in_a_field(tab, qtbot):
+    click(tab, qtbot, "daisy-00.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_2))
+    tab.card.filters.search.setFocus()
+    tab.card.filters.search.insert("r")
+    qtbot.keyClick(tab.card.filters.search, Qt.Key.Key_Z, CONTROL)
+    assert tab.card.filters.search.text() == ""
+    assert kept(tab)["daisy-00.png"] == "rose"
+    tab.activateWindow()
+    qtbot.waitUntil(tab.isActiveWindow)
+    tab.classes.view.setFocus()
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.classes.view, Qt.Key.Key_Z, CONTROL))
+    assert kept(tab)["daisy-00.png"] == "daisy"
+    tab.check.start.setFocus()
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.check.start, Qt.Key.Key_Z, CONTROL | SHIFT))
+    assert kept(tab)["daisy-00.png"] == "rose"
+
+
 def test_a_new_class_is_typed_and_the_chosen_are_in_it(tab, qtbot):
     click(tab, qtbot, "rose-02.png")
     click(tab, qtbot, "rose-04.png", SHIFT)
@@ -385,6 +421,17 @@ def test_what_a_check_finds_is_a_filter_with_its_reason_and_its_remedy(tab, qtbo
     assert workbench.data.labelling(tab.dataset.scan).events()[-1].source == "check: near_duplicate"
     do(tab, qtbot, lambda: qtbot.mouseClick(tab.card.bar.undo, Qt.MouseButton.LeftButton))
     assert tab.pictures.rowCount() == 2
+
+
+def test_a_check_by_keyboard_leaves_the_focus_where_it_was(tab, qtbot, workbench, monkeypatch):
+    monkeypatch.setattr(workbench.data, "check", lambda *_: [])
+    tab.activateWindow()
+    qtbot.waitUntil(tab.isActiveWindow)
+    tab.check.start.setFocus()
+    qtbot.keyClick(tab.check.start, Qt.Key.Key_Space)
+    assert tab.check.progress.has_focus, "the same key would end it"
+    qtbot.waitUntil(tab.check.start.isEnabled)
+    assert tab.check.start.hasFocus()
 
 
 def test_the_model_that_a_check_asks_is_chosen_where_there_are_models(tab, qtbot, workbench, monkeypatch):

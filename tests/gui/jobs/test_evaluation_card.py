@@ -37,16 +37,22 @@ def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, mo
     detail = start_jobs(tab, feed, qtbot)
     detail.views.tabs.setCurrentIndex(4)
     view = detail.views.evaluation
-    qtbot.waitUntil(lambda: "80.0 % right of the 83.3 % that it does not call unknown" in view.figures.text())
+    qtbot.waitUntil(
+        lambda: "80.0 % (38 to 96 %) right of the 83.3 % that it does not call unknown" in view.figures.text()
+    )
     press(qtbot, view.unknown)
     coverage = view.coverage
     qtbot.waitUntil(coverage.isVisible)
-    assert coverage.text.text().startswith("5 of 6 pictures are answered (83 %), 4 of these rightly (80.0 %).")
+    assert coverage.text.text().startswith(
+        "5 of 6 pictures are answered (83 %), 4 of these rightly (80.0 %, 38 to 96 %)."
+    )
     assert not coverage.keep.isEnabled()
     assert not coverage.undo.isEnabled()
     coverage.marker.setValue(70)
     coverage.marker.sigDragged.emit(coverage.marker)
-    assert coverage.text.text().startswith("4 of 6 pictures are answered (67 %), 4 of these rightly (100.0 %).")
+    assert coverage.text.text().startswith(
+        "4 of 6 pictures are answered (67 %), 4 of these rightly (100.0 %, 51 to 100 %)."
+    )
     press(qtbot, coverage.pictures)
     assert view.pictures.choice.currentText() == "Stranger than 1.10"
     assert [view.pictures.list.item(row).text() for row in range(2)] == [
@@ -54,11 +60,13 @@ def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, mo
         "cat → dog\n90.0 %",
     ]
     press(qtbot, coverage.keep)
-    qtbot.waitUntil(lambda: "100.0 % right of the 66.7 % that it does not call unknown" in view.figures.text())
+    qtbot.waitUntil(
+        lambda: "100.0 % (51 to 100 %) right of the 66.7 % that it does not call unknown" in view.figures.text()
+    )
     assert moves == [1.1]
     assert coverage.origin.text() == "You moved the threshold to 1.10; the training had chosen 2.00."
     press(qtbot, coverage.undo)
-    qtbot.waitUntil(lambda: "80.0 % right of the 83.3 %" in view.figures.text())
+    qtbot.waitUntil(lambda: "80.0 % (38 to 96 %) right of the 83.3 %" in view.figures.text())
     coverage.classes.setCurrentText("dog")
     assert coverage.text.text().startswith("None of 0 pictures is answered.")
     press(qtbot, view.sureness)
@@ -114,9 +122,12 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
 def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     job = add_search(engine, "pets", trials=3, best_metrics={"test:accuracy": 0.973, "valid:accuracy": 0.9})
     assert leading_figure(job) == "97.3 %"
+    counted = replace(job, best_metrics={"test:accuracy": 72 / 74, "test:count": 74.0})
+    assert leading_figure(counted) == "97.3 % (91 to 99 %)"
+    assert counted.accuracy.sentence == "72 of 74 right on test (97.3 %, 91 to 99 %)"
     detail = start_jobs(tab, feed, qtbot)
     assert detail.figures.figure(0) == "97.3 %"
-    assert detail.figures._captions[0].text() == "Right on test (Average loss 0.3333)"
+    assert detail.figures._captions[0].text() == "97.3 % right on test, Average loss 0.3333"
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)

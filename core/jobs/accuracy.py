@@ -1,0 +1,99 @@
+"""How many pictures a model has right, and how sure that is: one helper for every place that shows an accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.translation import tr
+
+_Z95 = 1.959963984540054
+"""The normal distribution's 97.5 % quantile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The share of a split's pictures that a model has right, 0…1; `count` is None where it was not kept of how many.
+
+    The count is that of the pictures that could be read.
+    """
+
+    split: str
+    share: float
+    count: int | None = None
+
+    @classmethod
+    def among(cls, metrics: Mapping[str, float]) -> Accuracy | None:
+        """Return the accuracy on test, else on valid, as far as it was measured."""
+        for split in ("test", "valid"):
+            share, count = metrics.get(f"{split}:accuracy"), metrics.get(f"{split}:count")
+            if share is not None and 0 <= share <= 1:
+                return cls(split, share, int(count) if count and math.isfinite(count) else None)
+        return None
+
+    @property
+    def right(self) -> int | None:
+        """Return how many pictures are right; None where it is not known of how many."""
+        return None if self.count is None else round(self.share * self.count)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return the 95 % interval, low and high in 0…1; None where the count is not known."""
+        return None if self.count is None or self.right is None else wilson(self.right, self.count)
+
+    @property
+    def figures(self) -> str:
+        """Return "97.3 % (91 to 99 %)", or the share alone."""
+        if self.count is None or self.right is None:
+            return percent(self.share)
+        return share_words(self.right, self.count)
+
+    @property
+    def sentence(self) -> str:
+        """Return "72 of 74 right on test (97.3 %, 91 to 99 %)", or "97.3 % right on test"; no full stop."""
+        if self.interval is None:
+            return tr("{share} right on {split}").format(share=percent(self.share), split=self.split)
+        return tr("{right:,} of {count:,} right on {split} ({share}, {interval})").format(
+            right=self.right,
+            count=self.count,
+            split=self.split,
+            share=percent(self.share),
+            interval=interval_words(self.interval),
+        )
+
+
+def percent(probability: float) -> str:
+    """Return a probability for people: 93.4 %, < 0.1 %, > 99.9 %; only what is certain is 0.0 % or 100.0 %."""
+    value = 100 * probability
+    if 0 < value < 0.1:
+        return "< 0.1 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    return f"{value:.1f} %"
+
+
+def share_words(right: int, count: int) -> str:
+    """Return what share of pictures is right, and how sure that is: "97.3 % (91 to 99 %)"."""
+    share, interval = percent(right / count if count else 0.0), interval_words(wilson(right, count))
+    return tr("{share} ({interval})").format(share=share, interval=interval)
+
+
+def interval_words(interval: tuple[float, float]) -> str:
+    """Return "91 to 99 %"."""
+    low, high = (round(100 * bound) for bound in interval)
+    return tr("{low} to {high} %").format(low=low, high=high)
+
+
+def wilson(right: int, count: int, z: float = _Z95) -> tuple[float, float]:
+    """Return the 95 % interval of a share, low and high in 0…1 (Wilson 1927, without continuity correction).
+
+    It holds for small counts and for shares near 0 and 1, where the textbook's normal interval does not. Of nothing
+    counted nothing is known: (0, 1).
+    """
+    if count <= 0:
+        return 0.0, 1.0
+    share, shrink = right / count, 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, middle - half) if right else 0.0, min(1.0, middle + half) if right < count else 1.0
