@@ -36,7 +36,7 @@ _NOTEBOOKS = ("ipykernel", "jupyter", "colab_kernel")
 _USUAL_SPLIT = (0.7, 0.15, 0.15)
 
 
-def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = False) -> str:
+def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = False, cloud: str = "sagemaker") -> str:
     """Return one line for a POSIX shell that asks for the same spec.
 
     Raises:
@@ -46,6 +46,7 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
         spec: a job's spec.
         manifest: the dataset version it learns from, for the options of its split; the usual ones when None.
         named: with the job's name; without it the same command can be given again.
+        cloud: who runs it, where its spec has resources of a cloud.
     """
     training = spec.training
     if training.command:
@@ -63,7 +64,7 @@ def command_line(spec: Spec, manifest: Manifest | None = None, named: bool = Fal
     found += words(training, always=() if training.cloud is None else ("max_runtime_s",))
     found += debugger_words(training.debugger, training.hyperparameters)
     if training.cloud is not None:
-        found += _resources(training.cloud)
+        found += ["--engine", cloud, *_resources(training.cloud)]
     return shlex.join([*found, *_split(manifest)])
 
 
@@ -129,7 +130,7 @@ def _metrics(spec: Spec) -> list[str]:
 def _resources(cloud: CloudResources) -> list[str]:
     always = ("instance_type", "instance_count")
     managed = [] if cloud.managed is None else managed_words(cloud.managed)
-    return ["--engine", "sagemaker", *words(cloud, always), *managed]
+    return [*words(cloud, always), *managed]
 
 
 def _split(manifest: Manifest | None) -> list[str]:

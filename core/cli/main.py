@@ -77,10 +77,14 @@ COMMANDS = {
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
     keep_private()
-    options = build_parser(arguments[0] if arguments else "").parse_args(arguments)
+    options, unknown = build_parser(arguments[0] if arguments else "").parse_known_args(arguments)
     console = Console(options.json)
     module, _, function = COMMANDS[options.command].partition(":")
     try:
+        if unknown:
+            from core.cli.unknown_options import unknown_option
+
+            raise unknown_option(options.command, options.help_text(), unknown)
         status = getattr(importlib.import_module(module), function)(options, AppPaths.default(), console)
     except UsageError as error:
         return _fail(console, str(error), EXIT_USAGE)
@@ -123,7 +127,11 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+        made: argparse.ArgumentParser = commands.add_parser(
+            name, help=help_text, description=help_text, parents=[shared]
+        )
+        made.set_defaults(help_text=made.format_help)
+        return made
 
     for group in [_LIGHT[only]] if only in _LIGHT else _GROUPS:
         group(commands, command)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.jobs.records import TrainingJob, TuningJob
-from core.translation import tr
+from core.translation import plural, tr
 from core.tuning.likeness import smoothed
 
 _ERROR, _CROSS_VALIDATED = "_error", "cv:"
@@ -63,11 +63,20 @@ class Certainty:
         if not self.others:
             return found
         compared = (
-            tr("{alike} of the {others} other trials are as good within it, so which of them is best says little.")
+            plural(
+                "The other trial is as good within it, so which of them is best says little.",
+                "{alike} of the {count} other trials are as good within it, so which of them is best says little.",
+                self.others,
+                alike=self.alike,
+            )
             if self.alike
-            else tr("None of the {others} other trials comes as close.")
+            else plural(
+                "The other trial does not come as close.",
+                "None of the {count} other trials comes as close.",
+                self.others,
+            )
         )
-        text = f"{found} {compared.format(alike=self.alike, others=self.others)}"
+        text = f"{found} {compared}"
         if self.surer is None:
             return text
         surer = tr("By its neighbours {trial} is the surer choice: trials with settings like its do best.")

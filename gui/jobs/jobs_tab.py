@@ -307,7 +307,8 @@ class JobsTab(QWidget):
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> str:
             spec = engine.spec(name)
-            return command_line(spec, workbench.data.manifest(spec.training.dataset_version))
+            manifest = workbench.data.manifest(spec.training.dataset_version)
+            return command_line(spec, manifest, cloud=workbench.provider.name)
 
         def done(command: str) -> None:
             QGuiApplication.clipboard().setText(command)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QWidget
 
-from core.engine_names import LOCAL
+from core.engine_names import ENGINES, LOCAL
 from core.jobs.records import Job
 from core.translation import plural, tr
 from gui.shared.basics import ElidedLabel, button
@@ -63,7 +63,7 @@ class WindowStatus(QStatusBar):
         """Name the engine in use."""
         local = name == LOCAL
         self._engine_icon.set_icon("chip" if local else "cloud", "muted")
-        self.engine.setText(tr("Local engine") if local else tr("SageMaker") if name == "sagemaker" else name)
+        self.engine.setText(tr("Local engine") if local else ENGINES.get(name, name))
         self.engine.setToolTip(
             tr("Jobs run on this computer. Press to choose where jobs run.")
             if local

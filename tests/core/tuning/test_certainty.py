@@ -44,7 +44,7 @@ def test_alone_and_unrivalled() -> None:
     assert alone is not None
     assert ahead is not None
     assert alone.text.endswith("(one standard error).")
-    assert "None of the 1 other trials comes as close" in ahead.text
+    assert "The other trial does not come as close" in ahead.text
 
 
 def test_without_a_spread_nothing_is_said() -> None:
