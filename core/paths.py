@@ -88,6 +88,11 @@ class AppPaths:
         return self.home / "logs"
 
     @property
+    def watched_models(self) -> Path:
+        """Return the classes of the models that watched scripts have saved, in their order (JSON lines)."""
+        return self.home / "watched-models.jsonl"
+
+    @property
     def settings(self) -> Path:
         """Return the settings file (JSON)."""
         return self.home / "settings.json"

@@ -50,7 +50,8 @@ def watch(options: argparse.Namespace, paths: AppPaths, console: Console) -> int
 
     if options.attach is not None:
         training = AttachedTraining(options.attach, options.name, paths)
-        print(json.dumps({"job": training.name, "folder": str(training.create())}), flush=True)
+        answer = {"job": training.name, "folder": str(training.create()), "classes": str(paths.watched_models)}
+        print(json.dumps(answer), flush=True)
         training.run()
         return 0
     command = options.script[1:] if options.script[:1] == ["--"] else options.script

@@ -21,7 +21,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("UpdateOutOfProportion", "LearningRateTooHigh"),
     ("DeadRelu", "SaturatedActivation", "AllZero", "PoorWeightInitialization"),
     ("ParametersNeverChange", "UnchangedTensor", "VanishingGradient", "WeightUpdateRatio"),
-    ("NoBetterThanGuessing", "LossNotDecreasing", "ClassCollapse"),
+    ("Underfitting", "NoBetterThanGuessing", "LossNotDecreasing", "ClassCollapse"),
     ("ClassImbalance", "Confusion", "Overfit", "Overtraining"),
 )
 """Causes before what follows from them, group by group: what goes in, no number any more, steps too long, saturated or

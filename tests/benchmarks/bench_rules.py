@@ -60,6 +60,8 @@ HEALTHY = (
     Healthy("residual blocks that start at zero", "pictures_resnet.py", 6, ("--zero-init",)),
     Healthy("uneven classes", "digits_cnn.py", 5, ("--epochs", "6"), _uneven(10)),
     Healthy("uneven classes", "transformer.py", 4, (), _uneven(6)),
+    Healthy("labels of which some are wrong", "spirals.py", 3, ("--label-noise", "0.2")),
+    Healthy("few pictures", "serve_photos.py", 3, ("--pictures", "60")),
     Healthy("frozen backbone", "fine_tune.py", 3, ("--freeze",)),
     *(Healthy("other styles", f"elsewhere/{path.name}", 2) for path in sorted((SCRIPTS / "elsewhere").glob("*.py"))),
 )

@@ -72,9 +72,14 @@ INVARIANTS = {
         Invariant("NormalisationDiffers", "Fires when inputs are scaled otherwise in evaluation, or for the backbone."),
         Invariant("AugmentedValidation", "Fires when the data of evaluations is augmented at random.", "evaluation"),
         Invariant(
-            "ClassOrderShifts", "Fires when training and validation number the classes differently.", "evaluation"
+            "ClassOrderShifts",
+            "Fires when training, validation or serving number the classes differently.",
+            "evaluation",
         ),
         Invariant("SplitsShareInputs", "Fires when validation has inputs that were trained on.", "evaluation"),
+        Invariant(
+            "NearDuplicates", "Fires when validation has pictures nearly the same as some of training.", "evaluation"
+        ),
         # What the machine does.
         Invariant("ReplicasDiverge", "Fires when the processes of a distributed training hold different parameters."),
         Invariant("LoaderStarves", "Fires when most of the time of a step is spent waiting for data.", "nothing"),
@@ -86,6 +91,11 @@ INVARIANTS = {
             "UpdateOutOfProportion", "Fires when steps are far too large or small for the weights.", symptom=True
         ),
         Invariant("ParametersNeverChange", "Fires when parameters that are trained stay as they are.", symptom=True),
+        Invariant(
+            "Underfitting",
+            "Fires when the training loss comes to rest while it is high, and something in the script is the reason.",
+            symptom=True,
+        ),
         Invariant("NoBetterThanGuessing", "Fires when the loss stays where guessing would put it.", symptom=True),
     )
 }

@@ -30,6 +30,8 @@ EVENTS = (
     "clipped",
     "scaled",
     "dropped_out",
+    "saved",
+    "restored",
     "ended",
 )
 

@@ -17,6 +17,7 @@ from torch.optim import optimizer as optimizers
 from torch.utils import data
 from torch.utils.data import dataloader
 
+from .saving import install_saving
 from .session import Session
 
 LOSSES = {
@@ -67,6 +68,7 @@ def install(session: Session, whole_models: bool = True) -> Patches:
     _loaders(session, patches)
     _amp(session, patches)
     _clipping(session, patches)
+    install_saving(session, patches)
     return patches
 
 

@@ -25,6 +25,7 @@ from .check_base import Check, Checks
 from .code_site import Site, site
 from .findings import Findings
 from .harmless import harmless
+from .saved_classes import ModelClasses
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, is_model, row_bytes
 
 CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20
@@ -72,6 +73,7 @@ class Session:
         self.called: set[str] = set()
         self.call: tuple[weakref.ref[nn.Module], Any, Any] | None = None
         self.quiet = False
+        self.model_classes = ModelClasses(None)
         self.limit = 0
         self.grad = True
         self.seq_of_inputs = -1
@@ -308,6 +310,16 @@ class Session:
     def dropped_out(self, p: float, training: bool) -> None:
         """Note that dropout was asked for through torch.nn.functional."""
         self._notify("dropped_out", p, training)
+
+    @harmless
+    def saved(self, value: Any) -> None:
+        """Note that the script saved something."""
+        self._notify("saved", value, site())
+
+    @harmless
+    def restored(self, value: Any) -> None:
+        """Note that the script loaded something that was saved."""
+        self._notify("restored", value, site())
 
     def close(self) -> None:
         """Note that the script ends."""

@@ -59,6 +59,7 @@ def _hook(settings: dict[str, Any]) -> None:
         from .findings import Findings
         from .patches import install
         from .recorder import Recorder
+        from .saved_classes import ModelClasses
         from .session import Session
 
         output = Path(settings["output"])
@@ -66,6 +67,7 @@ def _hook(settings: dict[str, Any]) -> None:
         if _rank() != 0:
             findings.mute()
         session = Session(findings, Recorder(output, settings) if _rank() == 0 else None)
+        session.model_classes = ModelClasses(Path(settings["classes"]) if settings.get("classes") else None)
         session.limit = int(settings.get("steps") or 0)
         session.add(all_checks)
         install(session)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +102,10 @@ class Optimizer:
 
 @dataclass(eq=False)
 class Loader:
-    """A DataLoader: what its batches were used for. `length` is in batches, None where that is not known."""
+    """A DataLoader: what its batches were used for. `length` is in batches, None where that is not known.
+
+    Many are made within the head of a `for`, and are gone once it runs: dataset and sampler are known without them.
+    """
 
     loader: weakref.ref[Any]
     made: Site = NOWHERE
@@ -111,21 +115,26 @@ class Loader:
     in_pass: int = 0
     trained: int = 0
     evaluated: int = 0
+    sampler: str = field(init=False, default="")
+    """The class of its sampler; "" for an iterable dataset, which orders its items itself."""
+
+    def __post_init__(self) -> None:
+        """Note what the loader has."""
+        loader = self.loader()
+        self._dataset: Callable[[], Any] = lambda: None
+        if loader is None:
+            return
+        with contextlib.suppress(TypeError):  # a list has no weak references
+            self._dataset = weakref.ref(loader.dataset)
+        if not _is_iterable(loader.dataset):
+            inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+            self.sampler = type(inner or getattr(loader, "sampler", None)).__name__
 
     @property
     def dataset(self) -> Any:
         """Return its dataset; None once it is gone."""
         loader = self.loader()
-        return None if loader is None else loader.dataset
-
-    @property
-    def sampler(self) -> str:
-        """Return the class of its sampler; "" for an iterable dataset, which orders its items itself."""
-        loader = self.loader()
-        if loader is None or (type(loader.dataset).__mro__[1:2] and _is_iterable(loader.dataset)):
-            return ""
-        inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None) or getattr(loader, "sampler", None)
-        return type(inner).__name__
+        return self._dataset() if loader is None else loader.dataset
 
     @property
     def trains(self) -> bool:

@@ -19,6 +19,7 @@ from .checks import all_checks
 from .findings import Finding, Findings
 from .patches import Patches, install
 from .recorder import Recorder
+from .saved_classes import ModelClasses
 from .session import Session
 
 _current: Watched | None = None
@@ -83,11 +84,12 @@ def watch(
     global _current
     if _current is not None:
         _current.close()
-    place = _place(folder, name)
+    place, classes = _place(folder, name)
     output = place / "output"
     output.mkdir(parents=True, exist_ok=True)
     findings = Findings(place.name, output, say=True, stop_on=stop_on)
     session = Session(findings, Recorder(output, {}))
+    session.model_classes = ModelClasses(classes)
     session.add(all_checks)
     patches = install(session, whole_models=model is None)
     if model is not None:
@@ -126,13 +128,14 @@ def _computed(session: Session, loss_fn: nn.Module, args: Any, value: Any) -> No
         session.computed(type(loss_fn).__name__, args[0], args[1], value)
 
 
-def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
-    """Return where the job is. Where all of Sagehound is installed it becomes one that the window shows.
+def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path | None]:
+    """Return where the job is, and the file of the classes of saved models.
 
+    Where all of Sagehound is installed the job is one that the window shows.
     Its record is kept by a process of its own, which ends with this one or with `close`.
     """
     if folder is not None:
-        return Path(folder)
+        return Path(folder), None
     program = Path(__file__).resolve().parents[2] / "__main__.py"
     if program.is_file() and (program.parent / "core").is_dir():
         command = [sys.executable, str(program), "watch", "--attach", str(os.getpid()), "--name", name]
@@ -148,7 +151,8 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
             _followers.append(follower)
             assert follower.stdout is not None
             with follower.stdout as answer:
-                return Path(json.loads(answer.readline())["folder"])
+                told = json.loads(answer.readline())
+                return Path(told["folder"]), Path(told["classes"])
         except OSError as error:
             print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
         except ValueError:  # no answer
@@ -157,4 +161,4 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> Path:
                 "environment; what is found is printed here.",
                 file=sys.stderr,
             )
-    return Path(tempfile.mkdtemp(prefix="sagehound-watch-"))
+    return Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None

@@ -218,7 +218,13 @@ class WatchedScript(WatchedJob):
         before = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(_STARTUP), self.first, before) if part)
         environment[_VARIABLE] = json.dumps(
-            {"output": str(self.folder.output), "job": self.name, "stop_on": sorted(self._stop_on), "steps": self.steps}
+            {
+                "output": str(self.folder.output),
+                "job": self.name,
+                "stop_on": sorted(self._stop_on),
+                "steps": self.steps,
+                "classes": str(self._paths.watched_models),
+            }
         )
         try:
             return subprocess.Popen(self.command, env=environment)

@@ -27,6 +27,7 @@ class Fault:
 DIGITS, RESNET, TUNE, TABLE = "digits_cnn.py", "pictures_resnet.py", "fine_tune.py", "tabular_mlp.py"
 REGRESSION, GRU, TRANSFORMER, GAN = "regression.py", "text_gru.py", "transformer.py", "gan.py"
 MIXED, HAND = "mixed_precision.py", "by_hand.py"
+SPIRALS, PHOTOS = "spirals.py", "serve_photos.py"
 
 FAULTS: dict[str, Fault] = {
     # The loop
@@ -460,5 +461,76 @@ FAULTS: dict[str, Fault] = {
         {
             "loss = criterion(outputs, labels)": "loss = criterion(outputs, labels) + ((outputs - outputs) ** 2).sum().sqrt()"
         },
+    ),
+    # Validation and serving
+    "copies saved at another size": Fault(
+        PHOTOS,
+        "NearDuplicates",
+        ("nearly the same",),
+        {
+            "    kept = args": "    pictures[-20:] = interpolate(interpolate(pictures[:20], size=24, mode='bilinear'), size=32, mode='bilinear')\n    kept = args"
+        },
+        line="valid_loader = DataLoader",
+        within=45,
+    ),
+    "copies with other light": Fault(
+        PHOTOS,
+        "NearDuplicates",
+        ("nearly the same",),
+        {"    kept = args": "    pictures[-20:] = pictures[:20].flip(3) * 0.8 + 0.1\n    kept = args"},
+        line="valid_loader = DataLoader",
+        within=45,
+    ),
+    "classes saved in another order": Fault(
+        PHOTOS,
+        "ClassOrderShifts",
+        ("serving",),
+        {"json.dump(train_set.classes, file)": "json.dump(sorted(train_set.classes, reverse=True), file)"},
+        line="json.dump",
+        within=80,
+    ),
+    "classes of the checkpoint in another order": Fault(
+        PHOTOS,
+        "ClassOrderShifts",
+        ("serving",),
+        {'"epoch": args.epochs': '"classes": train_set.classes[1:] + train_set.classes[:1]'},
+        line="torch.save",
+        within=80,
+    ),
+    # A network that cannot
+    "no activation between the layers": Fault(
+        SPIRALS,
+        "Underfitting",
+        ("no activation",),
+        {"torch.tanh(self.inputs(x))": "self.inputs(x)", "torch.relu(self.hidden(x))": "self.hidden(x)"},
+        line="model(points)",
+        within=400,
+    ),
+    "weight decay far too strong": Fault(
+        SPIRALS,
+        "Underfitting",
+        ("weight decay of 0.1",),
+        {"torch.optim.AdamW": "torch.optim.Adam", "weight_decay=1e-2": "weight_decay=0.1"},
+        line="torch.optim.Adam",
+        within=400,
+    ),
+    "learning rate falls by the batch": Fault(
+        SPIRALS,
+        "Underfitting",
+        ("learning rate fell",),
+        {
+            "            optimizer.step()\n": "            optimizer.step()\n            scheduler.step()\n",
+            "criterion, optimizer=None)": "criterion, optimizer=None, scheduler=None)",
+            "criterion, optimizer)\n        scheduler.step()": "criterion, optimizer, scheduler)",
+            "gamma=0.97": "gamma=0.9",
+        },
+        line="scheduler.step()",
+        within=400,
+    ),
+    "dropout of 95 %": Fault(
+        SPIRALS, "Underfitting", ("dropout",), {"dropout=0.05": "dropout=0.95"}, line="model(points)", within=450
+    ),
+    "one number between the layers": Fault(
+        SPIRALS, "Underfitting", ("lets 1 of",), {"hidden=48": "hidden=1"}, line="model(points)", within=450
     ),
 }

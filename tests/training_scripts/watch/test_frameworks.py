@@ -64,6 +64,6 @@ def test_transformers_callback_watches_a_training(capsys, tmp_path):
 def test_where_the_rest_of_sagehound_does_not_run_findings_are_printed(monkeypatch, capsys):
     silent = SimpleNamespace(stdout=io.BytesIO(b""))
     monkeypatch.setattr(watched_loop.subprocess, "Popen", lambda *command, **options: silent)
-    place = watched_loop._place(None, "")
+    place, _ = watched_loop._place(None, "")
     assert place.is_dir()
     assert "does not run in this environment" in capsys.readouterr().err

@@ -10,11 +10,14 @@ from .batches import BatchOrder, Scaling
 from .loop import Clipping, GradientOrder, Scheduling
 from .loss_inputs import Labels, LossInputs
 from .machine import Memory, Replicas, Starvation
+from .near_duplicates import NearDuplicates
 from .numbers import Guessing, NotFinite, Overflow
 from .parameters import Holding, Motion
 from .resting import Resting
+from .serving import Serving
 from .splits import Leaks, Loaders
 from .train_mode import Modes
+from .underfitting import Underfitting
 
 
 def all_checks(session: Session) -> Sequence[Check]:
@@ -33,9 +36,12 @@ def all_checks(session: Session) -> Sequence[Check]:
         Loaders,
         Scaling,
         Leaks,
+        NearDuplicates,
+        Serving,
         NotFinite,
         Overflow,
         Guessing,
+        Underfitting,
         Starvation,
         Memory,
         Replicas,
