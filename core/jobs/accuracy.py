@@ -50,6 +50,23 @@ class Accuracy:
         return share_words(self.right, self.count)
 
     @property
+    def bounds(self) -> str:
+        """Return the interval where there is little room, "91–99 %"; "" where it is not known."""
+        if self.interval is None:
+            return ""
+        low, high = (round(100 * bound) for bound in self.interval)
+        return f"{low}\N{EN DASH}{high} %"
+
+    @property
+    def counted(self) -> str:
+        """Return "72 of 74 right on test, 91 to 99 %", beside the share itself; without counts "right on test"."""
+        if self.interval is None:
+            return tr("right on {split}").format(split=self.split)
+        return tr("{right:,} of {count:,} right on {split}, {interval}").format(
+            right=self.right, count=self.count, split=self.split, interval=interval_words(self.interval)
+        )
+
+    @property
     def sentence(self) -> str:
         """Return "72 of 74 right on test (97.3 %, 91 to 99 %)", or "97.3 % right on test"; no full stop."""
         if self.interval is None:

@@ -33,6 +33,8 @@ from gui.shared.theme import scaled
 MOST = 300
 """Pictures that are listed; of more the surest mistakes come first."""
 _LISTED_PAIRS = 50
+_LONG = 24
+"""Letters of two names that do not fit on one line."""
 FindNearest = Callable[[str, Path, CancelToken], Sequence[TrainingPicture]]
 """From a job and a picture's file to the nearest training pictures; run in the bridge's threads."""
 
@@ -221,7 +223,8 @@ class EvaluatedPictures(QWidget):
         sure = ", ".join(parts)
         said = tr("recognised with {sure}") if picture.right else tr("taken for {predicted} with {sure}")
         said = said.format(predicted=picture.predicted, sure=sure)
-        words = f"{picture.label} → {picture.predicted}\n{sure}"
+        end = "\n" if len(picture.label) + len(picture.predicted) > _LONG else " "  # each on a line elides by itself
+        words = f"{picture.label}{end}→ {picture.predicted}\n{sure}"
         return ListedPicture(picture.path, words, f"{picture.path}: {picture.label}, {said}")
 
     def _on_relabel(self, name: str, _checked: bool = False) -> None:

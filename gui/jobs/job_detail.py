@@ -171,7 +171,7 @@ class JobDetail(QWidget):
         searched, value = isinstance(job, TuningJob), formatting.number(job.best_objective)
         if job.accuracy is not None:
             said = tr("{result}, {metric} {value}")
-            return percent(job.accuracy.share), said.format(result=job.accuracy.sentence, metric=metric, value=value)
+            return percent(job.accuracy.share), said.format(result=job.accuracy.counted, metric=metric, value=value)
         if searched:
             said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")
         else:

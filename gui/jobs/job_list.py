@@ -79,13 +79,16 @@ class JobDelegate(QStyledItemDelegate):
             room.setLeft(room.left() + 18)
         name = painter.fontMetrics().elidedText(job.shown_name, Qt.TextElideMode.ElideMiddle, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
-        value = leading_figure(job)
+        painter.setPen(QColor(colours.muted))
+        painter.setFont(font("caption"))
+        bounds = job.accuracy.bounds if job.accuracy is not None else ""
+        end = right - _draw_before(painter, right, rect.top() + 28, bounds)
+        painter.setPen(QColor(colours.text))
         painter.setFont(font("figures"))
-        width = painter.fontMetrics().horizontalAdvance(value)
-        painter.drawText(QRect(right - width, rect.top() + 27, width, 18), Qt.AlignmentFlag.AlignVCenter, value)
+        end -= _draw_before(painter, end, rect.top() + 27, leading_figure(job))
         painter.setFont(font("caption"))
         painter.setPen(QColor(colours.muted))
-        below = QRect(left, rect.top() + 28, right - width - 8 - left, 16)
+        below = QRect(left, rect.top() + 28, end - left, 16)
         text = caption_for(job, painter.fontMetrics(), below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, text)
         if not job.status.is_final:
@@ -217,6 +220,15 @@ def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
     if model.index(0, 0).data(JobRole.GROUP) == model.index(last, 0).data(JobRole.GROUP):
         return ""
     return own if index.row() == 0 or model.index(index.row() - 1, 0).data(JobRole.GROUP) != own else ""
+
+
+def _draw_before(painter: QPainter, end: int, top: int, text: str) -> int:
+    """Draw a text that ends at `end`; returns how much room it takes, with the space before it."""
+    if not text:
+        return 0
+    width = painter.fontMetrics().horizontalAdvance(text)
+    painter.drawText(QRect(end - width, top, width, 18), Qt.AlignmentFlag.AlignVCenter, text)
+    return width + 6
 
 
 def caption_for(job: Job, metrics: QFontMetrics, width: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
+from core.jobs.accuracy import percent
 from core.jobs.records import Job, TuningJob
 from core.jobs.status import JobStatus
 from core.translation import plural, tr
@@ -194,6 +195,6 @@ def _headings(datasets: Collection[str]) -> dict[str, str]:
 def leading_figure(job: Job) -> str:
     """Return what a job is worth at a glance: the share it has right, else its objective; "" before either."""
     if job.accuracy is not None:
-        return job.accuracy.figures
+        return percent(job.accuracy.share)
     best = job.best_objective
     return "" if best is None else formatting.number(best)

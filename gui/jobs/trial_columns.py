@@ -72,7 +72,7 @@ TIME = Column(
     lambda trial, _: seconds_of(trial),
     lambda trial: _plain(seconds_of(trial)),
     True,
-    84,
+    108,
 )
 
 

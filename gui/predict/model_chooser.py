@@ -15,6 +15,9 @@ from gui.shared.formatting import number
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
 
+_DOT = "  ·  "
+"""Between a model's name and what it is worth."""
+
 
 class ModelChooser(QComboBox):
     """A list of models; its first entry follows the best one, whichever that is.
@@ -97,13 +100,15 @@ class ModelChooser(QComboBox):
         return index >= 0
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Elide a long name in the middle, where trials of one tuning job are alike."""
+        """Elide a long name in the middle, where trials of one tuning job are alike; what follows it stays."""
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         field = QStyle.SubControl.SC_ComboBoxEditField
         room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - GRID
-        whole = self.currentText()
-        option.currentText = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideMiddle, room)
+        name, dot, figure = self.currentText().rpartition(_DOT)
+        left, tail = (name, dot + figure) if dot else (figure, "")
+        left_room = room - self.fontMetrics().horizontalAdvance(tail)
+        option.currentText = self.fontMetrics().elidedText(left, Qt.TextElideMode.ElideMiddle, left_room) + tail
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
@@ -128,12 +133,12 @@ class ModelChooser(QComboBox):
 
 def _share(choice: ModelChoice) -> str:
     """Return how much a model has right, as the end of its entry; "" where that is not known."""
-    return "" if choice.accuracy is None else f"  ·  {choice.accuracy.figures}"
+    return "" if choice.accuracy is None else f"{_DOT}{choice.accuracy.figures}"
 
 
 def _title(choice: ModelChoice) -> str:
     figure = _share(choice)
     if not figure and choice.objective is not None:
-        figure = f"  ·  {number(choice.objective)}"
+        figure = f"{_DOT}{number(choice.objective)}"
     star = "★ " if choice.best else ""
     return f"{star}{choice.title}{figure}"

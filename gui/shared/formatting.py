@@ -56,9 +56,11 @@ def some_lines(sentences: Sequence[str], most: int) -> str:
 
 
 def short_count(count: int) -> str:
-    """Return a count in at most five letters: 9,999, 14k, 1.2M."""
+    """Return a count in at most four letters: 999, 1.4k, 14k, 1.2M."""
+    if count < 1000:
+        return str(count)
     if count < 10_000:
-        return f"{count:,}"
+        return f"{count // 100 / 10:.1f}k"
     return f"{count // 1000}k" if count < 1_000_000 else f"{count / 1e6:.1f}M"
 
 

@@ -119,11 +119,12 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     job = add_search(engine, "pets", trials=3, best_metrics={"test:accuracy": 0.973, "valid:accuracy": 0.9})
     assert leading_figure(job) == "97.3 %"
     counted = replace(job, best_metrics={"test:accuracy": 72 / 74, "test:count": 74.0})
-    assert leading_figure(counted) == "97.3 % (91 to 99 %)"
+    assert (leading_figure(counted), counted.accuracy.bounds) == ("97.3 %", "91–99 %")
+    assert counted.accuracy.counted == "72 of 74 right on test, 91 to 99 %"
     assert counted.accuracy.sentence == "72 of 74 right on test (97.3 %, 91 to 99 %)"
     detail = start_jobs(tab, feed, qtbot)
     assert detail.figures.figure(0) == "97.3 %"
-    assert detail.figures._captions[0].text() == "97.3 % right on test, Average loss 0.3333"
+    assert detail.figures._captions[0].text() == "right on test, Average loss 0.3333"
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
