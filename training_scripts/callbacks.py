@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_STEPS_APART_S = 0.01
+"""Of steps that take less than this, a head's, not each one is traced: most of a trial's files would be its profile."""
 Mode = Literal["TRAIN", "EVAL"]
 Phase = Literal["data_loading", "forward", "backward", "optimizer", "evaluation"]
 
@@ -137,7 +139,7 @@ def _callbacks(model: nn.Module, loss_fn: nn.Module, args: Namespace, output_dir
         with _said("The profiler"):
             from training_scripts.profiler.callback import ProfilerCallback
 
-            callbacks.append(ProfilerCallback(output_dir))
+            callbacks.append(ProfilerCallback(output_dir, steps_apart_s=_STEPS_APART_S))
     if settings.enabled and os.environ.get("RANK", "0") == "0":
         with _said("The debugger"):
             from training_scripts.debugger.hook import TensorHook

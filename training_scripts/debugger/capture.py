@@ -33,14 +33,14 @@ class Look:
     reductions: Tensor | None = None
 
 
-def look(name: str, tensor: Tensor) -> Look:
-    """Return a flat, evenly spread sample of a parameter or gradient; the whole of a small one."""
+def look(name: str, tensor: Tensor, most: int = MAX_ELEMENTS) -> Look:
+    """Return a flat, evenly spread sample, of at most `most`, of a parameter or gradient; the whole of a small one."""
     tensor = tensor.detach()
     shape = tuple(tensor.shape)
-    if tensor.numel() <= MAX_ELEMENTS:
+    if tensor.numel() <= most:
         return Look(name, tensor.float().clone(), shape)
     flat = tensor.flatten()
-    sample = flat[:: math.ceil(flat.numel() / MAX_ELEMENTS)].float().clone()
+    sample = flat[:: math.ceil(flat.numel() / most)].float().clone()
     low, high = torch.aminmax(flat)
     flat, count = flat.float(), flat.numel()
     mean, length = flat.mean(), torch.linalg.vector_norm(flat)

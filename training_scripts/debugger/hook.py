@@ -32,6 +32,7 @@ from torch.utils.hooks import RemovableHandle
 from ..callbacks import Callback, Mode
 from .capture import (
     DYING_RELUS,
+    MAX_ELEMENTS,
     RELUS,
     Look,
     activity,
@@ -75,6 +76,8 @@ _EVALUATED_BATCH = 1 << 16
 """Elements of one evaluated batch's logits that are held on to until the evaluation is over."""
 _SMALL = 1 << 17
 """Parameters that a network may have to be saved in about a millisecond: a head for 100 classes, no backbone."""
+_SAMPLE_OF_SMALL = 2048
+"""Elements that are saved of such a network's weights and gradients, of which a search keeps a thousand."""
 _LEAST_OUTPUTS = 16
 """Outputs of a channel in a batch from which on its activity is saved."""
 _PASSES_WITH_INPUTS = 2
@@ -105,8 +108,9 @@ class TensorHook(Callback):
         self._ref = weakref.ref(model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model)
         self._model_name, self._loss_name = type(self._model).__name__, type(loss_fn).__name__
         self._activations, self._predictions = activations, predictions
-        self._writer = TrialWriter(folder)
         small = sum(parameter.numel() for parameter in self._model.parameters()) <= _SMALL
+        self._most = _SAMPLE_OF_SMALL if small else MAX_ELEMENTS
+        self._writer = TrialWriter(folder, together=small and not settings.watch)
         epochs = getattr(args, "num_epochs", 0) if small else 0
         self._schedule = Schedule(settings, certain_epochs=epochs)
         self._global = _next_step(folder)
@@ -218,9 +222,9 @@ class TensorHook(Callback):
                 continue
             kind = "weights" if name.endswith("weight") else "biases"
             if kind in self._due:
-                self._looks.append(look(f"{self._model_name}_{name}", parameter))
+                self._looks.append(look(f"{self._model_name}_{name}", parameter, self._most))
             if "gradients" in self._due and parameter.grad is not None:
-                self._looks.append(look(f"gradient/{self._model_name}_{name}", parameter.grad))
+                self._looks.append(look(f"gradient/{self._model_name}_{name}", parameter.grad, self._most))
 
     def _attach(self) -> None:
         """Listen to activations for this one step."""

@@ -134,4 +134,4 @@ class Schedule:
         return True
 
     def _affordable(self) -> bool:
-        return self._share is None or self._spent <= FREE_SECONDS + self._share * (time.perf_counter() - self._started)
+        return self._share is None or self._spent <= self._free + self._share * (time.perf_counter() - self._started)

@@ -33,10 +33,15 @@ class Storage(Protocol):
         """Return part of a file; raises OSError when it is not there."""
 
 
+KEPT_BYTES = 4 << 20
+"""A file of events of up to this size is read once for all tensors in it."""
+
+
 class FolderStorage:
     """A trial in a folder of this machine."""
 
     def __init__(self, root: Path) -> None:
+        self._kept_name, self._kept = "", b""
         self.root = str(root)
         self._path = root
         self._complete: set[str] = set()
@@ -58,9 +63,17 @@ class FolderStorage:
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """See `Storage.read`."""
+        if length is not None and name == self._kept_name and start + length <= len(self._kept):
+            return self._kept[start : start + length]
         with open_regular(self._path / name) as file:
+            if length is None:
+                file.seek(start)
+                return file.read()
+            if os.fstat(file.fileno()).st_size <= KEPT_BYTES:
+                self._kept_name, self._kept = name, file.read()
+                return self._kept[start : start + length]
             file.seek(start)
-            return file.read() if length is None else file.read(length)
+            return file.read(length)
 
     def _list(self, part: str, without: Set[str]) -> list[str]:
         root = self._path / part

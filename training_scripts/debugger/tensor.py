@@ -44,12 +44,14 @@ class Collection:
     name: str
     tensor_names: set[str] = field(default_factory=set)
     include_regex: list[str] = field(default_factory=list)
+    _matched: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def include(self, *patterns: str) -> None:
         """Take in the tensors whose names match; raises re.error."""
         for pattern in patterns:
             re.compile(pattern)
         self.include_regex += patterns
+        self._matched.clear()
 
     def add_tensor_name(self, name: str) -> None:
         """Take in a tensor."""
@@ -57,7 +59,11 @@ class Collection:
 
     def holds(self, name: str) -> bool:
         """Whether a tensor belongs to it."""
-        return name in self.tensor_names or any(re.search(pattern, name) for pattern in self.include_regex)
+        if name in self.tensor_names:
+            return True
+        if name not in self._matched:  # rules ask it of the same few names at each step
+            self._matched[name] = any(re.search(pattern, name) for pattern in self.include_regex)
+        return self._matched[name]
 
 
 class Tensor:

@@ -174,21 +174,21 @@ def message_fields(message: bytes) -> Iterator[tuple[int, Any]]:
     Raises:
         ValueError: it is none, or cut short.
     """
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
+    position, end = 0, len(message)
+    while position < end:
+        key, position = _short_varint(message, position)
         kind = key & 7
         if kind == 0:
-            value, position = _varint(message, position)
+            value, position = _short_varint(message, position)
             yield key >> 3, value
             continue
         if kind == 2:
-            size, position = _varint(message, position)
+            size, position = _short_varint(message, position)
         elif kind in _FIXED_SIZES:
             size = _FIXED_SIZES[kind]
         else:
             raise ValueError(f"a field is of no kind that is known ({kind})")
-        if position + size > len(message):
+        if position + size > end:
             raise ValueError("a field is cut short")
         yield key >> 3, message[position : position + size]
         position += size
@@ -199,6 +199,13 @@ def _varints(data: bytes) -> Iterator[int]:
     while position < len(data):
         value, position = _varint(data, position)
         yield value
+
+
+def _short_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return a number that is of one byte most of the time, and where the next field begins."""
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1
+    return _varint(data, position)
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

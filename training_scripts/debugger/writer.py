@@ -2,6 +2,7 @@
 
 `<folder>/events/<step>/<step>_<worker>.tfevents` holds a step's tensors, `<folder>/index/<step//1000>/…json` says where
 each begins. Both appear complete (written aside, then renamed), the index last: who sees an index can read its tensors.
+Where steps are written together, those that follow are appended to the same file of events.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ..clock import SteadyClock
 from .tfevents_writer import TensorRecord, encode
 
 END_MARKER = "training_job_end.ts"
+MOST_TOGETHER = 1 << 20
+"""Bytes from which on the next step has a file of its own again."""
 REDUCTIONS_PREFIX = "smdebug/reductions/"
 """Begins the names of a tensor's reductions, as smdebug has it: `<prefix>[abs_]<reduction>/<tensor>`."""
 
@@ -36,13 +39,24 @@ class Saved:
 class TrialWriter:
     """The writer of one worker's tensors.
 
+    `together`: several steps share a file, where it is this machine that reads them. A file and a folder for each of
+    a short training's small steps take more of the disk, and of the time, than what is in them.
+
     Raises:
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, worker: str = "worker_0", clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        worker: str = "worker_0",
+        clock: Callable[[], float] | None = None,
+        together: bool = False,
+    ) -> None:
         self.folder = folder
         self.worker = worker
+        self._together = together
+        self._open_file = ""
         self._clock = clock or SteadyClock()  # rules judge how far apart steps are
         (folder / "index" / "000000000").mkdir(parents=True, exist_ok=True)
         self._prefixes = {"000000000"}
@@ -78,20 +92,16 @@ class TrialWriter:
 
         `train_step` is the training step reached, which an evaluation's or an epoch's own number does not say.
         """
-        now, parts, payload, start = self._clock(), [], [], 0
-        for tensor in tensors:
-            data = encode(TensorRecord(tensor.name, step, tensor.value, mode, mode_step, now))
+        now, name, payload = self._clock(), f"{step:012d}_{self.worker}", []
+        parts = [encode(TensorRecord(item.name, step, item.value, mode, mode_step, now)) for item in tensors]
+        records = b"".join(parts)
+        event_file, start = self._write_records(f"events/{step:012d}/{name}.tfevents", records)
+        for tensor, data in zip(tensors, parts, strict=True):
             entry: dict[str, object] = {"tensorname": tensor.name, "start_idx": start, "length": len(data)}
             if tensor.shape is not None and tensor.shape != tuple(tensor.value.shape):
                 entry["shape"] = list(tensor.shape)
             payload.append(entry)
-            parts.append(data)
             start += len(data)
-        name = f"{step:012d}_{self.worker}"
-        event_file = f"events/{step:012d}/{name}.tfevents"
-        target = self.folder / event_file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, b"".join(parts))
         meta = {"mode": mode, "mode_step": mode_step, "event_file_name": event_file, "wall_time": now}
         if train_step is not None:
             meta["train_step"] = train_step
@@ -101,7 +111,21 @@ class TrialWriter:
             self._prefixes.add(prefix)
         index = json.dumps({"meta": meta, "tensor_payload": payload, "shape_payload": []}).encode()
         _write(self.folder / "index" / prefix / f"{name}.json", index)
-        return start + len(index)
+        return len(records) + len(index)
+
+    def _write_records(self, own_file: str, records: bytes) -> tuple[str, int]:
+        """Write a step's records into a file of its own or behind those before; returns the file and their place."""
+        if self._open_file:
+            with open(self.folder / self._open_file, "ab") as file:
+                start = file.tell()  # not counted: a write that failed may have left something
+                if start < MOST_TOGETHER:
+                    file.write(records)
+                    return self._open_file, start
+        target = self.folder / own_file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, records)
+        self._open_file = own_file if self._together else ""
+        return own_file, 0
 
     def close(self) -> None:
         """Say that no more steps will come."""

@@ -19,6 +19,7 @@ from training_scripts.debugger.hook import TensorHook
 from training_scripts.debugger.job_settings import VARIABLE, Settings
 from training_scripts.debugger.reader import Trial
 from training_scripts.debugger.schedule import Schedule
+from training_scripts.debugger.writer import Saved, TrialWriter
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -215,6 +216,52 @@ def test_without_an_interval_the_cost_stays_within_its_share():
     assert saved[:5] == [0, 1, 2, 3, 4]
     assert len(saved) * 0.005 <= 0.02 * clock["now"] + 0.05
     assert len(saved) > 80
+
+
+def test_a_trial_of_many_saves_little_besides_what_is_certain():
+    clock = {"now": 0.0}
+    schedule = Schedule(Settings(), certain_epochs=10)
+    schedule._started = 0.0
+    saved = 0
+    real, time.perf_counter = time.perf_counter, lambda: clock["now"]
+    try:
+        for step in range(440):
+            clock["now"] += 0.0005
+            if schedule.due(step):
+                saved += 1
+                with schedule.clock():
+                    clock["now"] += 0.001
+            if step % 44 == 43:
+                schedule.may_save_epoch()
+    finally:
+        time.perf_counter = real
+    assert 2 + 5 < saved <= 2 + 5 + 5 + 5  # the first steps, each second epoch's, 5 ms, and 2 % of a quarter second
+
+
+def test_steps_of_a_small_model_share_a_file_and_those_of_a_large_one_do_not(tmp_path):
+    for name, model in (
+        ("small", cnn()),
+        ("large", nn.Sequential(cnn(), nn.Linear(4, 1 << 16), nn.Linear(1 << 16, 4))),
+    ):
+        callbacks = hooked(tmp_path / name, model, save_interval=1)
+        steps_of(callbacks, model, 3, size=4)
+        callbacks.close()
+        trial = Trial.open(tmp_path / name)
+        files = list((tmp_path / name / "events").rglob("*.tfevents"))
+        assert len(files) == (1 if name == "small" else 3)
+        assert trial.steps() == [0, 1, 2]
+        assert all(np.isfinite(trial.tensor("CrossEntropyLoss_output_0").value(step)) for step in trial.steps())
+
+
+def test_what_a_failed_write_left_behind_a_shared_file_is_passed_over(tmp_path):
+    writer = TrialWriter(tmp_path, together=True)
+    for step in range(3):
+        writer.write_step(step, "TRAIN", step, [Saved("x", np.full(4, step, np.float32))])
+        (file,) = tmp_path.rglob("*.tfevents")
+        with file.open("ab") as opened:
+            opened.write(b"torn")
+    trial = Trial.open(tmp_path)
+    assert [trial.tensor("x").value(step)[0] for step in trial.steps()] == [0, 1, 2]
 
 
 def test_without_a_share_the_step_number_alone_decides():
