@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -61,6 +62,15 @@ def write_bytes(path: Path, content: bytes | memoryview, flushed: bool = True) -
 def write_text(path: Path, text: str, flushed: bool = True) -> None:
     """Write a file whole or not at all: UTF-8, LF."""
     write_bytes(path, text.encode("utf-8"), flushed)
+
+
+def same_file(file: Path, target: Path, flushed: bool = True) -> None:
+    """Give a file a second name, which takes no room and stays when the first one goes; a copy where that cannot be."""
+    with replacing(target, flushed) as partial:
+        try:
+            os.link(file, partial)
+        except OSError:  # another disk, or one that knows no second names
+            shutil.copyfile(file, partial)
 
 
 def flush(paths: Iterable[Path]) -> None:

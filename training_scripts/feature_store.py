@@ -8,6 +8,7 @@ crash is cut at the next opening for writing and never read. A row that is damag
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,17 +20,27 @@ import numpy as np
 
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
-from training_scripts.durable import is_whole, replacing, seal, write_text
+from training_scripts.durable import is_whole, replacing, same_file, seal, write_text
 from training_scripts.job import Interruption, JobError
 from training_scripts.left_out import LeftOut, read_left_out
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.row_matrix import CHECK, FLOAT, MatrixFile, RowMatrix, checks_of, files_in
-from training_scripts.unknown import KNOWN_FILE, MOST_POINTS, Known, learn_known, some_of_each, write_known
+from training_scripts.unknown import (
+    KNOWN_FILE,
+    MOST_POINTS,
+    Known,
+    learn_known,
+    read_known,
+    some_of_each,
+    write_known,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MATRIX_FILE = "features.f32"
+KEPT_KNOWN = 8
+"""How many files about known pictures a store keeps, of as many sets of training pictures."""
 LAYOUT = 3
 """Of the store's files, and of how pictures are read: another one is computed again."""
 HASH_BYTES, CHECK_BYTES = 32, 4
@@ -169,12 +180,25 @@ def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples],
     }
     matrix = MatrixFile(relative(store.matrix_file, folder), 0, len(store))
     found = {split: (numbers, store.checks(numbers)) for split, numbers in rows.items()}
-    known = None
-    if "train" in splits:
-        places = known_places(splits["train"])
-        hashes = [splits["train"].hashes[place] for place in places]
-        known = learn_known(store.matrix[rows["train"][places]], hashes)
+    known = _known_in(store, splits["train"], rows["train"]) if "train" in splits else None
     write_lists(folder, [matrix], store.dim, splits, found, known, about)
+
+
+def _known_in(store: FeatureStore, train: Samples, rows: NDArray[np.int64]) -> Path | None:
+    """Return the file that the store keeps of what these pictures look like: to learn it takes longer than all else."""
+    places = known_places(train)
+    hashes = [train.hashes[place] for place in places]
+    kept = store.folder / "known" / f"{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:24]}.npz"
+    try:
+        read_known(kept)
+    except (OSError, ValueError):
+        known = learn_known(store.matrix[rows[places]], hashes)
+        if known is None:
+            return None
+        for old in sorted(kept.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)[: 1 - KEPT_KNOWN]:
+            old.unlink(missing_ok=True)
+        write_known(known, kept)
+    return kept
 
 
 def known_places(train: Samples) -> NDArray[np.int64]:
@@ -188,10 +212,13 @@ def write_lists(
     dim: int,
     splits: dict[str, Samples],
     found: Mapping[str, tuple[NDArray[np.int64], NDArray[np.uint32]]],
-    known: Known | None,
+    known: Known | Path | None,
     about: dict[str, Any],
 ) -> None:
-    """Write all of a channel but its matrices, which it lists; `found`: each picture's row and the row's CRC-32."""
+    """Write all of a channel but its matrices, which it lists; `found`: each picture's row and the row's CRC-32.
+
+    `known` may be a file that holds it, which then has a second name here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for split, samples in splits.items():
         rows, checks = found[split]
@@ -211,8 +238,11 @@ def write_lists(
     write_text(folder / "features.json", json.dumps(data, indent=1, ensure_ascii=False), flushed=False)
     parts = [f"{split}.{part}" for split in splits for part in ("rows.npy", "crc32.npy", "labels.npy", "pictures.json")]
     (folder / KNOWN_FILE).unlink(missing_ok=True)
-    if known is not None:
+    if isinstance(known, Path):
+        same_file(known, folder / KNOWN_FILE, flushed=False)
+    elif known is not None:
         write_known(known, folder / KNOWN_FILE)
+    if known is not None:
         parts.append(KNOWN_FILE)
     seal(folder, ["features.json", *parts])
 

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import shutil
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from torch import Tensor
 from training_scripts.arguments import each_member
 from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
-from training_scripts.durable import replacing, seal, write_text
+from training_scripts.durable import seal, write_text
 from training_scripts.job import SharedBackbone
 from training_scripts.preparation import Setup
 from training_scripts.unknown import KNOWN_FILE, Gauge, write_known
@@ -88,18 +87,9 @@ def save_head(
     write_text(folder / SHARED_FILE, json.dumps(place), flushed=False)
     if gauge is not None:
         assert setup.known_file is not None
-        _same_file(setup.known_file, folder / KNOWN_FILE)
+        same_file(setup.known_file, folder / KNOWN_FILE, flushed=False)
     _write_card(folder, args, setup, progress, gauge)
     seal(folder, (HEAD_FILE, SHARED_FILE, CARD_FILE, *([] if gauge is None else [KNOWN_FILE])))
-
-
-def _same_file(file: Path, target: Path) -> None:
-    """Give a file a second name, which takes no room: all trials of a search know the same pictures."""
-    with replacing(target, flushed=False) as partial:
-        try:
-            os.link(file, partial)
-        except OSError:  # another disk, or one that knows no second names
-            shutil.copyfile(file, partial)
 
 
 def complete_state(setup: Setup, trained: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

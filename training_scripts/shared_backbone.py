@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
-from training_scripts.durable import replacing, sha256_of
+from training_scripts.durable import same_file, sha256_of
 from training_scripts.job import SharedBackbone
 from training_scripts.outside import read_json
 
@@ -17,9 +15,5 @@ def keep_backbone(channel: Path, folder: Path) -> SharedBackbone:
     sha256 = sha256_of(file)
     kept = folder / f"{sha256}.pth"
     if not kept.is_file() or sha256_of(kept) != sha256:
-        with replacing(kept) as partial:
-            try:
-                os.link(file, partial)  # the same file by two names: the features may go, this stays
-            except OSError:
-                shutil.copyfile(file, partial)
+        same_file(file, kept)
     return SharedBackbone(kept, sha256)

@@ -10,8 +10,9 @@ import pytest
 
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
-from training_scripts.feature_store import FeatureStore, read_channel, write_channel
+from training_scripts.feature_store import KEPT_KNOWN, FeatureStore, read_channel, write_channel
 from training_scripts.job import Interruption, JobError
+from training_scripts.unknown import KNOWN_FILE
 
 
 def sha(number: int) -> str:
@@ -106,6 +107,26 @@ def test_channel(store: FeatureStore, tmp_path: Path) -> None:
     assert train.labels.tolist() == [0, 1, 0]
     assert (train.paths, train.root) == (("2.jpg", "1.jpg", "2.jpg"), "/data")
     assert isinstance(train.matrix.parts[0].base, np.memmap)
+
+
+def test_what_known_pictures_look_like_is_learned_once(store: FeatureStore, tmp_path: Path) -> None:
+    first, second = (channel(store, tmp_path / name) / KNOWN_FILE for name in "ab")
+    (kept,) = (store.folder / "known").glob("*.npz")
+    assert first.stat().st_ino == second.stat().st_ino == kept.stat().st_ino
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:50])
+    assert (channel(store, tmp_path / "c") / KNOWN_FILE).read_bytes() == whole
+    with pytest.raises(JobError, match="damaged"):
+        read_channel(tmp_path / "a")
+
+
+def test_a_store_does_not_gather_what_was_known_of_every_set_of_pictures(store: FeatureStore, tmp_path: Path) -> None:
+    store.append([sha(number) for number in range(3, 20)], rows(*range(3, 20)))
+    about = {"preprocessing": Preprocessing().to_json()}
+    for last in range(3, 20):
+        write_channel(tmp_path / str(last), store, {"train": samples(1, 2, last)}, about)
+    assert len(list((store.folder / "known").glob("*.npz"))) == KEPT_KNOWN
+    assert all((tmp_path / str(last) / KNOWN_FILE).is_file() for last in range(3, 20))
 
 
 def test_writing_to_the_mapped_matrix_changes_no_file(store: FeatureStore, tmp_path: Path) -> None:
