@@ -18,7 +18,7 @@ from torch import Tensor
 from training_scripts.arguments import each_member
 from training_scripts.artifact import CARD_FILE, HEAD_FILE, SHARED_FILE, WEIGHTS_FILE, write_code
 from training_scripts.checkpoints import Progress
-from training_scripts.durable import seal, write_text
+from training_scripts.durable import same_file, seal, write_text
 from training_scripts.job import SharedBackbone
 from training_scripts.preparation import Setup
 from training_scripts.unknown import KNOWN_FILE, Gauge, write_known
