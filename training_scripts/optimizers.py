@@ -12,8 +12,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam
-from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from training_scripts.network import Classifier
@@ -67,15 +65,16 @@ class HeadOptimizer:
                 {"step": torch.zeros(()), "exp_avg": torch.zeros_like(one), "exp_avg_sq": torch.zeros_like(one)}
                 for one in parameters
             ]
-        move: Callable[..., None] = adamw if self._kind == "adamw" else adam
+        steps = self._kept("step")
+        torch._foreach_add_(steps, 1)
+        move: Callable[..., None] = torch._fused_adamw_ if self._kind == "adamw" else torch._fused_adam_
         move(
             parameters,
             gradients,
             self._kept("exp_avg"),
             self._kept("exp_avg_sq"),
             [],
-            self._kept("step"),
-            fused=True,
+            steps,
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,

@@ -6,12 +6,14 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from training_scripts import linear_step
 from training_scripts.backbones import BACKBONES
 from training_scripts.callbacks import Callbacks
 from training_scripts.checkpoints import Progress
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(slots=True)
+@dataclass
 class Run:
     """What a running training works with. `setup.sources` maps train, valid and test to their data."""
 
@@ -44,6 +46,11 @@ class Run:
     stopped: bool = False
     quiet: bool = False
     """Whether it is one head of several, whose lines would be taken for the job's own."""
+
+    @cached_property
+    def plain(self) -> bool:
+        """Return whether each step may be taken by its kernels alone."""
+        return linear_step.is_plain(self)
 
     @property
     def model(self) -> Classifier:
@@ -71,6 +78,8 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
 
     Returns the sum of their losses, how many were right, how many there were: (3,) float64.
     """
+    if run.plain:
+        return _plain_step(run, batch, learn)
     callbacks, labels, mine = run.callbacks, batch.labels, len(batch.labels)
     inputs = batch.inputs if mine else batch.inputs.new_zeros((1, *batch.inputs.shape[1:]))
     run.optimizer.zero_grad(set_to_none=True)
@@ -88,6 +97,27 @@ def train_step(run: Run, batch: Batch, count: int, learn: bool = True) -> Tensor
             run.scaler.update()
     if not mine:
         return torch.zeros(3, dtype=torch.float64, device=loss.device)
+    return _sums(loss, logits, labels)
+
+
+def _plain_step(run: Run, batch: Batch, learn: bool) -> Tensor:
+    """Take the same step of a linear head over features, which one process does alone."""
+    callbacks, head = run.callbacks, cast(nn.Linear, run.model.head)
+    run.optimizer.zero_grad(set_to_none=True)
+    with callbacks.phase("forward"):
+        logits, loss, gradient = linear_step.forward(head, batch.inputs, batch.labels, run.loss_fn.weight)
+    with callbacks.phase("backward"):
+        linear_step.backward(head, batch.inputs, gradient)
+    callbacks.batch(batch.inputs, logits, batch.labels, loss)
+    if learn:
+        with callbacks.phase("optimizer"):
+            run.optimizer.step()
+    return _sums(loss, logits, batch.labels)
+
+
+def _sums(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the sum of a step's losses, how many were right, how many there were: (3,) float64."""
+    mine = len(labels)
     loss_sum, right = loss.detach() * mine, (logits.argmax(dim=1) == labels).sum()
     if loss.device.type == "cpu":  # nothing to wait for, and one tensor is made sooner than three are put together
         return torch.tensor([loss_sum.item(), right.item(), mine], dtype=torch.float64)

@@ -86,7 +86,6 @@ class FeatureSource(Source):
         self.labels, self.paths, self.root = features.labels, features.paths, features.root
         self._left_out = tuple(left_out)
         self._matrix, self._rows = features.matrix, features.rows
-        self._labels = torch.from_numpy(features.labels)
         row_bytes = features.matrix.dim * FLOAT.itemsize
         memory = memory_for_features() if memory is None else memory
         self._at_once = max(BLOCK_ROWS, memory // (2 * row_bytes))
@@ -142,7 +141,7 @@ class FeatureSource(Source):
 
     def _batch(self, positions: NDArray[np.int64]) -> Batch:
         features = torch.from_numpy(self._matrix[self._rows[positions]])
-        return Batch(features, self._labels[torch.from_numpy(positions)], positions)
+        return Batch(features, torch.from_numpy(self.labels[positions]), positions)
 
 
 def by_blocks(order: NDArray[np.int64], rows: NDArray[np.int64], block: int, at_once: int) -> NDArray[np.int64]:

@@ -192,7 +192,7 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
     Order, dropout and augmentation follow from seed and epoch alone, so a restarted job continues as if nothing was.
     """
     args, progress, callbacks = run.args, run.progress, run.callbacks
-    torch.manual_seed(args.seed * 1_000_003 + epoch)
+    _seed(run, args.seed * 1_000_003 + epoch)
     order = np.random.default_rng([args.seed, epoch]).permutation(len(source))
     set_training_mode(run.model, run.setup.trained_modules)
     callbacks.set_mode("TRAIN")
@@ -218,6 +218,13 @@ def train_one_epoch(run: Run, source: Source, epoch: int) -> tuple[float, float]
     if not seen and not run.stopped:
         raise JobError("None of the train pictures can be read.")
     return loss_sum / max(seen, 1), right / max(seen, 1)
+
+
+def _seed(run: Run, seed: int) -> None:
+    if run.setup.device.type == "cpu":  # torch.manual_seed keeps a note for every GPU that may come, with a stack
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = "") -> dict[str, dict[str, Any]]:
