@@ -234,7 +234,7 @@ def suggest(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
         right = tr("About {share:.0%} of the guesses for the others are right.").format(share=found.expected_accuracy)
         said = f"{said} {right}"
     head = (tr("label next"), tr("probably"), tr("probability"))
-    console.result(data, lambda: f"{table(head, rows)}\n\n{said}")
+    console.result(data, lambda: f"{table(head, rows)}\n\n{said}" if rows else said)
     return 0
 
 

@@ -44,7 +44,7 @@ def forecast_lines(
         ("tuning", tr("Trials"), _trials(draft)),
         ("filter", tr("Grid"), _combinations(draft)),
         ("clock", tr("Time"), _time(forecast, manifest, facts)),
-        ("chip", tr("Cost"), cost_text(facts.cloud) if facts.costs_money else tr("None: it runs on this computer")),
+        ("chip", tr("Cost"), cost_text(facts.cloud) if facts.costs_money else tr("Free: it runs on this computer")),
         ("debugger", tr("Rules"), _rules(facts.debugger)),
     ]
     if facts.missing_megabytes:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QImage, QPalette
 from PySide6.QtWidgets import QPushButton
 
-from gui.shared.basics import label
+from gui.shared.basics import button, label
 from gui.shared.icons import app_icon, icon, icon_names
 from gui.shared.theme import DARK, LIGHT, font, scaled, series_colour, split_colour, style_sheet, tokens
 
@@ -161,3 +161,17 @@ def test_text_is_as_large_as_the_systems(qapp):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == "26"
+
+
+@pytest.mark.parametrize("kind", ["primary", "secondary", "ghost"])
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_a_button_without_a_menu_shows_no_arrow(qtbot, kind, is_enabled):
+    """Qt draws the image of a sub-control in the middle of a button where its state stands before it."""
+    made = button("", kind=kind)
+    made.setStyleSheet(style_sheet(DARK))
+    qtbot.addWidget(made)
+    made.setEnabled(is_enabled)
+    made.resize(200, 40)
+    shown = made.grab().toImage()
+    middle = {shown.pixelColor(x, y).rgb() for x in range(80, 120) for y in range(10, 30)}
+    assert len(middle) == 1
