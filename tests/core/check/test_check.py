@@ -110,6 +110,19 @@ def test_the_number_of_suspects_follows_the_number_of_wrong_labels(wrong: int) -
         assert all(labels[other] == suspect.looks_like for other in suspect.neighbours)
 
 
+def test_wrong_labels_of_few_pictures_that_look_alike_are_not_taken_for_soft_guesses() -> None:
+    """A fifth of 238 labels is wrong. How soft the guesses are decides how many are found: a third of it before."""
+    random = np.random.default_rng(1)
+    truth = np.arange(238) % 7
+    matrix = (random.normal(size=(7, 64))[truth] + random.normal(scale=2.8, size=(238, 64))).astype(np.float32)
+    labels, bad = truth.copy(), random.choice(238, 48, replace=False)
+    labels[bad] = (labels[bad] + 1 + random.integers(0, 6, 48)) % 7
+    space = space_of(matrix)
+    found = {suspect.row for suspect in label_suspects(space, labels, 7, nearest(space.unit, 10))}
+    assert 36 <= len(found) <= 60
+    assert len(found & set(bad.tolist())) >= 25
+
+
 @pytest.fixture
 def dataset(tmp_path: Path) -> tuple[Scan, PictureFeatures]:
     """60 pictures of two classes; one labelled wrong, one near copy in another split, one exact copy, one blank."""
