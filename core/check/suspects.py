@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 _FOLDS = 5
 _SHARPNESS = np.geomspace(0.15, 2.5, 16)
 _USUAL_SHARPNESS, _SPREAD = 0.75, 0.1
-"""Of few pictures soft guesses and wrong labels look alike: then the sharpness is what it is of other pictures.
+"""Of few pictures soft guesses and wrong labels look alike: then guesses are not taken to be softer than usual.
 
-Measured on four sets of 240 to 2,000 pictures; the spread is that of its logarithm.
+Measured on four sets of 240 to 2,000 pictures; the spread is that of the logarithm.
 """
 _SMOOTHING = 0.05
 _FEWEST = 3
@@ -157,7 +157,7 @@ def _share_of_wrong(guesses: NDArray[np.float64], labels: NDArray[np.int64]) -> 
             wrong = other / (right + other + 1e-12)
             share = float(np.clip(wrong.mean(), 1e-4, 0.6))
         total = float(np.log(own * (1 - share) + (1 - own) * share / (classes - 1) + 1e-12).sum())
-        total -= 0.5 * float(np.log(sharpness / _USUAL_SHARPNESS) / _SPREAD) ** 2
+        total -= 0.5 * max(0.0, float(np.log(sharpness / _USUAL_SHARPNESS)) / _SPREAD) ** 2
         if total > best[0]:
             best = (total, share, wrong)
     return best[1], best[2]
