@@ -120,7 +120,16 @@ def _with_classes(samples: Samples, classes: tuple[str, ...], split: str) -> Sam
     return replace(samples, classes=classes, labels=position[samples.labels])
 
 
-def _from_manifest(file: Path) -> Samples:
+def load_list(file: Path, root: Path) -> Samples:
+    """Return the samples that a manifest lists, in a folder that may lack some of them.
+
+    Raises:
+        JobError: the manifest cannot be used.
+    """
+    return _from_manifest(file, root)
+
+
+def _from_manifest(file: Path, folder: Path | None = None) -> Samples:
     try:
         data: dict[str, Any] = read_json(file)
         if data["format"] != 1:
@@ -129,7 +138,7 @@ def _from_manifest(file: Path) -> Samples:
         labels = np.array([picture["label"] for picture in pictures], dtype=np.int64)
         paths = tuple(picture["path"] for picture in pictures)
         hashes = tuple(picture.get("sha256", "") for picture in pictures)
-        root = Path(data["root"])
+        root = folder or Path(data["root"])
         levels = data.get("levels")
         scale = None if levels is None else (float(levels[0]), float(levels[1]))
     except UNUSABLE as error:

@@ -60,11 +60,29 @@ class FeatureStore:
     def reload(self) -> None:
         """Read the index again."""
         count = self._whole_rows()
-        index = self.index_file.read_bytes()[: count * _RECORD_BYTES] if count else b""
-        records = np.frombuffer(index, np.dtype([("sha256", f"V{HASH_BYTES}"), ("crc32", CHECK)]))
+        records = _records(self.index_file.read_bytes()[: count * _RECORD_BYTES] if count else b"")
         # Of a picture that is there twice, the later row counts: the earlier one was damaged.
         self._rows = {digest.tobytes(): row for row, digest in enumerate(records["sha256"])}
         self._checks = records["crc32"].copy()
+
+    @property
+    def hashes(self) -> list[str]:
+        """Return the SHA-256 of the pictures that have a row, in hexadecimal."""
+        return [digest.hex() for digest in self._rows]
+
+    def take_from(self, other: FeatureStore, wanted: Iterable[str]) -> int:
+        """Copy the rows of those wanted pictures that `other` has and this store has not; returns how many.
+
+        Only with the lock held. Rows that are damaged are left.
+        """
+        new = [value for value in wanted if self.row(value) is None and other.row(value) is not None]
+        rows = np.array([other.row(value) for value in new], dtype=np.int64)
+        if not len(rows):
+            return 0
+        found = other.matrix
+        sound = found.checks_of(rows) == other.checks(rows)
+        self.append([value for value, good in zip(new, sound, strict=True) if good], found[rows[sound]])
+        return int(sound.sum())
 
     def row(self, sha256: str) -> int | None:
         """Return the row of the picture with this hash (hexadecimal); None when it is not there yet."""
@@ -128,6 +146,20 @@ class FeatureStore:
             return file.stat().st_size if file.exists() else 0
 
         return min(size(self.index_file) // _RECORD_BYTES, size(self.matrix_file) // (self.dim * FLOAT.itemsize))
+
+
+def read_index(content: bytes) -> tuple[list[str], NDArray[np.uint32]]:
+    """Return the SHA-256 (hexadecimal) and the CRC-32 of each row of a store's index.
+
+    Raises:
+        ValueError: it is torn.
+    """
+    records = _records(content)
+    return [digest.tobytes().hex() for digest in records["sha256"]], records["crc32"].copy()
+
+
+def _records(content: bytes) -> NDArray[Any]:
+    return np.frombuffer(content, np.dtype([("sha256", f"V{HASH_BYTES}"), ("crc32", CHECK)]))
 
 
 def _digest(sha256: str) -> bytes:

@@ -118,6 +118,36 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
     preprocessing = preprocessing_for(args, splits[first])
     weights = find(args.backbone, args.weights, args.seed, folders.channels)
     stores = Path(getattr(args, "store", None) or os.environ.get("SAGEHOUND_FEATURES_DIR") or output / "stores")
+    store, name, computed = fill_store(args, preprocessing, weights, stores, splits, stop)
+    kept = {}
+    for split, samples in splits.items():
+        kept[split], unreadable = _resolved(split, samples, computed)
+        left_out[split] += unreadable
+        count_left_out(split, left_out[split], len(kept[split]))
+    if first == "train":
+        check_classes(kept[first])
+    about = identity(args.backbone, preprocessing, weights, name) | about_samples(kept[first])
+    write_left_out(output, left_out)
+    write_channel(output, store, kept, about | {"backbone_state": relative(store.folder / BACKBONE_STATE, output)})
+
+
+def fill_store(
+    args: Namespace,
+    preprocessing: Preprocessing,
+    weights: Weights,
+    stores: Path,
+    splits: Mapping[str, Samples],
+    stop: StopRequest,
+) -> tuple[FeatureStore, str, dict[str, Row]]:
+    """Compute what is missing of the samples' features.
+
+    Returns:
+        The store that has them, the runtime that computed them, and what became of each hash that was missing.
+
+    Raises:
+        JobError: the runtime that was asked for does not compute this network.
+        Stopped: SIGTERM came.
+    """
     threads = args.num_workers or data.cores()
     wanted = getattr(args, "runtime", "auto")
     for name in runtime.for_features(wanted, BACKBONES[args.backbone].bfloat16):
@@ -141,20 +171,15 @@ def make_channel(args: Namespace, folders: JobFolders, output: Path, stop: StopR
                 if extractor is None:
                     continue
                 rows = extractor(list(missing.values()))
-            computed = _compute(missing, rows, store, stop)
-        kept = {}
-        for split, samples in splits.items():
-            kept[split], unreadable = _resolved(split, samples, computed)
-            left_out[split] += unreadable
-            count_left_out(split, left_out[split], len(kept[split]))
-        if first == "train" and len(set(kept[first].labels.tolist())) < 2:
-            raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
-        about = _about(args.backbone, preprocessing, weights, name, kept[first], folder, output)
-        write_left_out(output, left_out)
-        write_channel(output, store, kept, about)
-        return
+            return store, name, _compute(missing, rows, store, stop)
     title = BACKBONES[args.backbone].title
     raise JobError(f"{wanted} does not compute {title} as torch does: leave the runtime at auto.")
+
+
+def check_classes(train: Samples) -> None:
+    """Raise `JobError` where all train pictures that can be read are of one class."""
+    if len(set(train.labels.tolist())) < 2:
+        raise JobError("There is nothing to tell apart: the readable train pictures are all of one class.")
 
 
 def _loaded(channels: Mapping[str, Path]) -> dict[str, Samples]:
@@ -316,24 +341,19 @@ def _resolved(split: str, samples: Samples, computed: dict[str, Row]) -> tuple[S
     return replace(samples, hashes=hashes).without(failed), list(failed.values())
 
 
-def _about(
-    backbone: str,
-    preprocessing: Preprocessing,
-    weights: Weights,
-    name: str,
-    train: Samples,
-    folder: Path,
-    output: Path,
-) -> dict[str, Any]:
+def identity(backbone: str, preprocessing: Preprocessing, weights: Weights, name: str) -> dict[str, Any]:
+    """Return what the numbers depend on, as features.json says it."""
     return {
         "backbone": backbone,
         "weights": weights.identity,
         "preprocessing": preprocessing.to_json(),
         "runtime": runtime.version(name),
-        "classes": list(train.classes),
-        "dataset_version": train.dataset_version,
-        "backbone_state": relative(folder / BACKBONE_STATE, output),
     }
+
+
+def about_samples(train: Samples) -> dict[str, Any]:
+    """Return what features.json says of the dataset."""
+    return {"classes": list(train.classes), "dataset_version": train.dataset_version}
 
 
 if __name__ == "__main__":

@@ -27,8 +27,15 @@ from training_scripts.watchdog import OTHERS_S, SILENCE_S, WORDLESS_S, Watchdog,
 
 _TICK_S = 0.05
 _ENDS_WITHIN_S = 30.0
-_SCRIPTS = {"train.py": ("The training", math.inf), "features.py": ("The computing of the frozen features", WORDLESS_S)}
+_FEATURES = "The computing of the frozen features"
+_SCRIPTS = {
+    "train.py": ("The training", math.inf),
+    "features.py": (_FEATURES, WORDLESS_S),
+    "feature_part.py": (_FEATURES, WORDLESS_S),
+}
 """What a script does, and how long it may compute without a word."""
+_ALONE = ("feature_part.py",)
+"""Scripts that wait for no other machine of their job."""
 
 
 class WatchedScript:
@@ -108,12 +115,12 @@ class WatchedScript:
 def run_job(
     script: str, arguments: Sequence[str], silence_s: float = SILENCE_S, environ: Mapping[str, str] = os.environ
 ) -> int:
-    """Run `train.py` or `features.py` of this folder as a job; returns the exit status."""
+    """Run `train.py`, `features.py` or `feature_part.py` of this folder as a job; returns the exit status."""
     write_whole_lines()
     folders, stop = JobFolders.from_environment(environ), StopRequest().listen()
     what, wordless_s = _SCRIPTS[script]
     command = [sys.executable, str(Path(__file__).resolve().parent / script), *arguments]
-    tries, silence_s = patience(environ, silence_s)
+    tries, silence_s = (2, silence_s) if script in _ALONE else patience(environ, silence_s)
     try:
         with tempfile.TemporaryDirectory(prefix="sagehound-") as folder:
             return WatchedScript(what, command, Path(folder) / "log", stop, silence_s, wordless_s, tries).run()
@@ -124,7 +131,7 @@ def run_job(
 def patience(environ: Mapping[str, str], silence_s: float) -> tuple[int, float]:
     """Return how often a job's script is started at most, and how long it may do nothing.
 
-    A job of several machines is started on each of them by SageMaker alone, so there it is only ended; and one that
+    A training on several machines is started on each of them by SageMaker alone, so there it is only ended; and one that
     waits for another is not yet one that stands still.
     """
     if len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1:

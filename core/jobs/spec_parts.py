@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.jobs.declared import check_fields, declare
 from core.translation import tr
@@ -91,6 +91,22 @@ class CloudResources:
         low=1,
         high=64,
     )
+    feature_machines: int = declare(
+        1,
+        tr("Machines for features"),
+        tr("machines that compute the frozen features of a large dataset together, each of its share of the pictures"),
+        option="--feature-machines",
+        metavar="N",
+        low=1,
+        high=100,
+    )
+    feature_instance_type: str = declare(
+        "",
+        tr("Type for features"),
+        tr("the machine of each job that computes frozen features (default --instance-type)"),
+        option="--feature-instance-type",
+        metavar="TYPE",
+    )
     volume_gb: int | None = declare(
         None,
         tr("Disk"),
@@ -152,6 +168,12 @@ class CloudResources:
         high=100_000,
     )
     managed: ManagedDebugger | None = None
+
+    @property
+    def for_features(self) -> CloudResources:
+        """Return what a job runs on that computes frozen features."""
+        kind = self.feature_instance_type or self.instance_type
+        return replace(self, instance_type=kind, instance_count=self.feature_machines)
 
     def __post_init__(self) -> None:
         check_fields(self)

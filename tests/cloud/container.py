@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +87,20 @@ class Containers:
         self.folder = self._all[0].folder
         self.folders = [container.folder for container in self._all]
 
-    def run(self, request: Mapping[str, Any], channels: Mapping[str, str], on_line: Callable[[str, str], None]) -> int:
-        """Run the script on all of them; `on_line` hears the host and the line. Returns the first bad exit status."""
+    def run(
+        self,
+        request: Mapping[str, Any],
+        channels: Sequence[Mapping[str, str]],
+        on_line: Callable[[str, str], None],
+    ) -> int:
+        """Run the script on all of them, each with its channels; `on_line` hears the host and the line.
+
+        Returns the first bad exit status.
+        """
         worst = 0
         with ThreadPoolExecutor(len(self._all), "cloud-instance") as pool:
-            runs = [pool.submit(one.run, request, channels, on_line) for one in self._all]
+            pairs = zip(self._all, channels, strict=True)
+            runs = [pool.submit(one.run, request, own, on_line) for one, own in pairs]
             try:
                 for done in as_completed(runs):
                     if (code := done.result()) and not worst:
@@ -109,10 +118,11 @@ class Containers:
         with ThreadPoolExecutor(len(self._all), "cloud-stop") as pool:
             list(pool.map(Container.stop, self._all))
 
-    def kill(self) -> None:
-        """End all at once, with what they started."""
+    def kill(self, host: str = "") -> None:
+        """End all at once, or that of a host, with what they started."""
         for container in self._all:
-            container.kill()
+            if host in ("", container.host):
+                container.kill()
 
 
 class Container:
@@ -124,6 +134,11 @@ class Container:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+
+    @property
+    def host(self) -> str:
+        """The name of its instance."""
+        return self._host.name
 
     def run(self, request: Mapping[str, Any], channels: Mapping[str, str], on_line: Callable[[str, str], None]) -> int:
         """Run the script to its end; returns the container's exit status (negative: the signal that ended it)."""
@@ -156,6 +171,9 @@ class Container:
             place = hyperparameters["sagemaker_submit_directory"]
             hyperparameters["sagemaker_submit_directory"] = place.replace(_ML, str(self.folder.root))
         write_configuration(self.folder, hyperparameters, channels)
+        (self.folder.configuration / "inputdataconfig.json").write_text(
+            json.dumps({item["ChannelName"]: _told(item) for item in request.get("InputDataConfig", ())}), "utf-8"
+        )
         resources = self._host.resources(request["ResourceConfig"].get("InstanceType", ""))
         (self.folder.configuration / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
         if "CheckpointConfig" not in request:
@@ -233,6 +251,16 @@ class Container:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+
+
+def _told(channel: Mapping[str, Any]) -> dict[str, str]:
+    """What inputdataconfig.json says of a channel."""
+    source = channel["DataSource"]["S3DataSource"]
+    return {
+        "TrainingInputMode": channel.get("InputMode", "File"),
+        "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+        "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+    }
 
 
 def _free_port() -> int:

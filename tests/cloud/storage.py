@@ -33,10 +33,13 @@ class Storage:
             return []
         return sorted(key.name for key in self._s3.buckets[bucket].keys.values() if key.name.startswith(prefix))
 
-    def download(self, uri: str, folder: Path) -> int:
-        """Copy what lies below a prefix (a "folder" of S3, or a single object) into `folder`; returns how many."""
+    def download(self, uri: str, folder: Path, share: tuple[int, int] = (0, 1)) -> int:
+        """Copy what lies below a prefix (a "folder" of S3, or a single object) into `folder`; returns how many.
+
+        `share` is (number of the instance, how many there are) of those that divide the objects by their keys.
+        """
         bucket, prefix = split_uri(uri)
-        keys = self.keys(uri)
+        keys = self.keys(uri)[share[0] :: share[1]]
         for key in keys:
             relative = key[len(prefix) :].lstrip("/") or key.rsplit("/", 1)[-1]
             target = folder / relative

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.jobs.contract import MAX_REASON
+from core.jobs.contract import MAX_REASON, JobFolder
 from tests.cloud.account import Account
 from tests.cloud.container import Containers
 from tests.cloud.faults import AwsError
@@ -35,13 +35,15 @@ class JobFaults:
 
     `reason` alone: it fails before it starts (CapacityError…). With `after_lines`: it is killed after so many lines
     of its log that begin with `sign`, and fails for that reason; with `reclaim` it is interrupted instead, as a spot
-    instance, and starts again from its checkpoints. `log_delay` (seconds a line) and `no_logs`: how the log arrives.
+    instance, and starts again from its checkpoints. `host`: it is this instance alone that goes, whose lines count; its
+    disk goes with it, and the others are ended. `log_delay` (seconds a line) and `no_logs`: how the log arrives.
     """
 
     reason: str = ""
     after_lines: int | None = None
     sign: str = ""
     reclaim: bool = False
+    host: str = ""
     log_delay: float = 0.0
     no_logs: bool = False
 
@@ -62,6 +64,8 @@ class TrainingJob:
     stopping: str = ""
     attempt: int = 0
     reclaimed: bool = False
+    lost_host: str = ""
+    synced: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -202,7 +206,10 @@ class TrainingJobs:
         if wait is not None and wait < runtime:
             raise AwsError("ValidationException", "MaxWaitTimeInSeconds must be greater than MaxRuntimeInSeconds")
         for channel in request.get("InputDataConfig", ()):
-            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            source = channel["DataSource"]["S3DataSource"]
+            uri, mode = source["S3Uri"], channel.get("InputMode", "File")
+            if mode == "Pipe" or source["S3DataType"] != "S3Prefix":
+                raise NotImplementedError(f"{mode} and {source['S3DataType']}")
             if not self._storage.keys(uri):
                 raise AwsError(
                     "ValidationException",
@@ -247,31 +254,45 @@ class TrainingJobs:
         """Fetch what it needs and run the script; returns its exit status."""
         request, folder = job.request, job.container.folder
         job.advance("Downloading", "Downloading input data")
-        channels = {}
+        channels: list[dict[str, str]] = [{} for _ in job.container.folders]
+        mounted: list[Path] = []
         for channel in request.get("InputDataConfig", ()):
-            target = folder.data / channel["ChannelName"]
-            target.mkdir(parents=True, exist_ok=True)
-            self._storage.download(channel["DataSource"]["S3DataSource"]["S3Uri"], target)
-            channels[channel["ChannelName"]] = str(target)
+            name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+            divided = source.get("S3DataDistributionType") == "ShardedByS3Key"
+            for number, machine in enumerate(job.container.folders):
+                target = (machine if divided else folder).data / name
+                if divided or not number:  # every instance has the same pictures
+                    target.mkdir(parents=True, exist_ok=True)
+                    share = (number, len(channels)) if divided else (0, 1)
+                    self._storage.download(source["S3Uri"], target, share)
+                    mounted += [target] if channel.get("InputMode") == "FastFile" else []
+                channels[number][name] = str(target)
+        before = [_stamps(target) for target in mounted]
         if checkpoint:
             for machine in job.container.folders:
                 self._storage.download(checkpoint, machine.checkpoints)
+        # What was fetched is there already; what an instance changes of it is copied back.
+        job.synced = [_stamps(machine.checkpoints) for machine in job.container.folders]
         job.state.setdefault("TrainingStartTime", now())
         job.advance("Training", "Training image download completed. Training in progress.")
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(job, checkpoint, done), daemon=True)
         watcher.start()
         try:
-            return job.container.run(request, channels, _Lines(job, self._storage))
+            code = job.container.run(request, channels, _Lines(job, self._storage))
         finally:
             done.set()
             watcher.join(30)
+        if [_stamps(target) for target in mounted] != before:
+            raise OSError(30, "a FastFile channel is a read-only file system, and the script has written to it")
+        return code
 
     def _finish(self, job: TrainingJob, code: int, checkpoint: str | None) -> tuple[str, str]:
         folder = job.container.folder
         if checkpoint:
-            for machine in job.container.folders:
-                self._sync(machine.checkpoints, checkpoint, {})
+            for machine, known in zip(job.container.folders, job.synced, strict=True):
+                if job.lost_host != _host_of(machine, job):
+                    self._sync(machine.checkpoints, checkpoint, known)
         self.rules.copy_tensors(job.request, folder.root)
         if job.faults.after_lines is not None and job.stopping == "fault":
             return "Failed", job.faults.reason
@@ -288,7 +309,11 @@ class TrainingJobs:
         job.advance("Uploading", "Uploading generated training model")
         base = job.request["OutputDataConfig"]["S3OutputPath"].rstrip("/") + f"/{job.name}/output"
         folder = job.container.folder
-        if any(folder.model.iterdir()):
+        if any(folder.model.iterdir()) and job.request["OutputDataConfig"].get("CompressionType") == "NONE":
+            for file in sorted(path for path in folder.model.rglob("*") if path.is_file()):
+                self._storage.write(f"{base}/model/{file.relative_to(folder.model).as_posix()}", file.read_bytes())
+            job.state["ModelArtifacts"] = {"S3ModelArtifacts": f"{base}/model/"}
+        elif any(folder.model.iterdir()):
             self._storage.write(f"{base}/model.tar.gz", archive(folder.model))
             job.state["ModelArtifacts"] = {"S3ModelArtifacts": f"{base}/model.tar.gz"}
         if any(folder.output_data.iterdir()):
@@ -299,12 +324,16 @@ class TrainingJobs:
         """Sync checkpoints and end the job at its longest run time."""
         limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
         deadline = time.monotonic() + limit
-        folders = [machine.checkpoints for machine in job.container.folders]
-        synced: list[dict[str, float]] = [{} for _ in folders]
+        machines = job.container.folders
         while not done.wait(_SYNC_SECONDS):
             if checkpoint:
-                pairs = zip(folders, synced, strict=True)
-                synced = [self._sync(folder, checkpoint, known) for folder, known in pairs]
+                pairs = list(zip(machines, job.synced, strict=True))
+                job.synced = [
+                    known
+                    if job.lost_host == _host_of(machine, job)
+                    else self._sync(machine.checkpoints, checkpoint, known)
+                    for machine, known in pairs
+                ]
             if time.monotonic() > deadline and not job.stopping:
                 job.stopping = "runtime"
                 job.advance("MaxRuntimeExceeded", "The training job ran too long")
@@ -348,10 +377,19 @@ class _Lines:
             if faults.log_delay:
                 time.sleep(faults.log_delay)
             self._storage.log(TRAINING_LOGS, self._streams.format(host), [line])
-        self._count += line.startswith(faults.sign)
-        if self._count == faults.after_lines and not self._job.reclaimed and not self._job.attempt:
+        self._count += line.startswith(faults.sign) and faults.host in ("", host)
+        if self._count == faults.after_lines and not (self._job.reclaimed or self._job.attempt or self._job.stopping):
             if faults.reclaim:
                 self._job.reclaimed = True
             else:
-                self._job.stopping = "fault"
-            self._job.container.kill()
+                self._job.stopping, self._job.lost_host = "fault", faults.host
+            self._job.container.kill(faults.host)
+
+
+def _host_of(machine: JobFolder, job: TrainingJob) -> str:
+    return f"algo-{job.container.folders.index(machine) + 1}"
+
+
+def _stamps(folder: Path) -> dict[str, float]:
+    """When each file below a folder was changed."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}

@@ -30,20 +30,27 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
     many = isinstance(spec, TuningSpec) and not spec.packed
     jobs: Sequence[Job] = store.trials(name) if many else [store.job(name)]
     seconds = sum(_seconds(job, paths) for job in jobs)
-    seconds += _features_seconds(CloudJobState.load(paths.jobs / name))
-    return seconds * cloud.instance_count * price / 3600
+    notes = CloudJobState.load(paths.jobs / name)
+    own = prices.price(notes.features_type or cloud.instance_type).usd_per_hour
+    if own is None:
+        return None
+    return (seconds * cloud.instance_count * price + _features_seconds(notes) * own) / 3600
 
 
 def bill(store: Store, paths: AppPaths, prices: PriceList, name: str) -> Bill:
     """Return what AWS has billed of a job, its trials and the job that computed its features."""
     state = CloudJobState.load(paths.jobs / name)
     trials = [] if state.packed else [trial.name for trial in store.trials(name)]
+    kind, before = state.features_type or cloud_of(store.spec(name)).instance_type, state.features_before_seconds
     features = CloudJobState(
-        instance_type=cloud_of(store.spec(name)).instance_type,
+        instance_type=kind,
+        instance_count=state.features_machines,
         training_seconds=state.features_training_seconds,
         billable_seconds=state.features_billable_seconds,
     )
-    return bill_of([*(CloudJobState.load(paths.jobs / trial) for trial in trials or [name]), features], prices)
+    earlier = CloudJobState(instance_type=kind, training_seconds=before, billable_seconds=before)
+    jobs = [CloudJobState.load(paths.jobs / trial) for trial in trials or [name]]
+    return bill_of([*jobs, earlier, features], prices)
 
 
 def note_features(folder: Path, notes: CloudJobState, description: Mapping[str, Any]) -> CloudJobState:
@@ -72,9 +79,11 @@ def billed(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _features_seconds(notes: CloudJobState) -> float:
-    if notes.features_billable_seconds or not notes.features_started:
-        return float(notes.features_billable_seconds)
-    return max(0.0, time.time() - notes.features_started)
+    """Return the machine time of the jobs that compute frozen features, so far."""
+    seconds = float(notes.features_billable_seconds)
+    if not seconds and notes.features_started:
+        seconds = max(0.0, time.time() - notes.features_started)
+    return seconds * notes.features_machines + notes.features_before_seconds
 
 
 def _seconds(job: Job, paths: AppPaths) -> float:

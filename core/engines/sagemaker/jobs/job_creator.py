@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
@@ -26,7 +26,17 @@ from core.engines.sagemaker.jobs.definition import (
     tuning_request,
 )
 from core.engines.sagemaker.jobs.images import training_image
+from core.engines.sagemaker.jobs.many_machines import (
+    SPLITS,
+    FeatureParts,
+    Joined,
+    machines_for,
+    pictures_in,
+    spread,
+    volume_for_features,
+)
 from core.engines.sagemaker.jobs.training_source import Source, training_source
+from core.engines.sagemaker.jobs.validation import cloud_of
 from core.errors import WeightsUnavailable
 from core.jobs.managed_rules import managed_of, without_managed
 from core.jobs.ranges import CategoricalRange
@@ -35,9 +45,11 @@ from core.jobs.specs import LONGEST_NAME, CloudResources, DebuggerConfig, Spec, 
 from core.paths import AppPaths
 from core.translation import tr
 from core.tuning.wanted_features import DEFAULTS, FEATURE_HYPERPARAMETERS
+from training_scripts.backbones import BACKBONES
 from training_scripts.packed.order import CHANNEL as ORDER_CHANNEL
 from training_scripts.packed.order import FILE as ORDER_FILE
 from training_scripts.packed.order import SearchOrder
+from training_scripts.parts import MANIFEST
 
 _DEFAULTS = {**DEFAULTS, "seed": "0"}
 _DECISIVE = (*FEATURE_HYPERPARAMETERS, "mode", "features")
@@ -50,6 +62,7 @@ class JobCreator:
     def __init__(self, aws: Aws, workspace: Workspace, paths: AppPaths, source: Source | None = None) -> None:
         self._aws, self._workspace, self._paths, self._source = aws, workspace, paths, source
         self._role = ""
+        self.parts = FeatureParts(aws, workspace)
 
     def prepare(self, spec: Spec, features: str = "", mark: str = "") -> Prepared:
         """Put into S3 what a job needs and return its request.
@@ -98,22 +111,50 @@ class JobCreator:
 
         Raises: as `prepare`.
         """
-        training = without_managed(spec).training
-        asked = {**_DEFAULTS, **training.hyperparameters}
-        name = f"{spec.name}-features"[:LONGEST_NAME].rstrip("-")
-        job = dataclasses.replace(
-            training,
-            name=name,
-            hyperparameters={key: asked[key] for key in (*FEATURE_HYPERPARAMETERS, "seed")},
-            debugger=DebuggerConfig(enabled=False, profiler=False),
-        )
-        channels = dict(training.channels)
-        if weights := self._put_weights(spec):
-            channels["weights"] = weights
-        scripts = self._scripts(training)
-        context = self._context(job, name, channels, scripts, scripts.features, mark)
-        context = dataclasses.replace(context, checkpoints=f"{self._workspace.uri('features', key, name)}/")
+        job = _features_job(spec)
+        scripts = self._scripts(job)
+        context = self._context(job, job.name, self._channels(spec, ""), scripts, scripts.features, mark)
+        context = dataclasses.replace(context, checkpoints=f"{self._workspace.uri('features', key, job.name)}/")
         return Prepared(training_request(job, context))
+
+    def prepare_parts(self, spec: Spec, key: str, mark: str = "", lacking: Collection[str] | None = None) -> Prepared:
+        """Return the request of the job whose machines compute the features of a key, each its share.
+
+        Args:
+            lacking: the SHA-256 of the pictures that an earlier job left out, for one more job over them alone.
+
+        Raises:
+            SpecError: the channels do not list their pictures.
+            Others: as `prepare`.
+        """
+        job, lists = _features_job(spec), self.parts.lists(spec.training.channels)
+        first, cloud, listed = job.name, cloud_of(job), pictures_in(lists)
+        machines = min(cloud.instance_count, listed)  # more would have nothing to do
+        if lacking is not None:
+            job = dataclasses.replace(job, name=f"{first[: LONGEST_NAME - 2].rstrip('-')}-2")
+            machines = machines_for(len(lacking), listed, machines)
+        dim = BACKBONES[job.hyperparameters["backbone"]].dim
+        volume = cloud.volume_gb or volume_for_features(listed, dim)
+        job = dataclasses.replace(job, cloud=dataclasses.replace(cloud, instance_count=machines, volume_gb=volume))
+        channels = {name: uri for name, uri in self._channels(spec, "").items() if name not in SPLITS or name in lists}
+        channels[MANIFEST] = self.parts.put_lists(lists, lacking)
+        scripts = self._scripts(job)
+        context = self._context(job, job.name, channels, scripts, scripts.part, mark)
+        context = dataclasses.replace(
+            context, output=self.parts.parts_uri(key, first), checkpoints=self.parts.checkpoints(key)
+        )
+        return Prepared(spread(training_request(job, context), lists))
+
+    def join_parts(self, spec: Spec, key: str) -> Joined:
+        """Make one channel of what the machines left, if nothing lacks, and mark it as whole.
+
+        Raises:
+            EngineError: nothing can be made of it, or S3 refused.
+        """
+        joined = self.parts.join(self.parts.lists(spec.training.channels), key, _features_job(spec).name)
+        if joined.uri:
+            self._mark_whole(key, joined.uri)
+        return joined
 
     def create(self, prepared: Prepared, spec: Spec) -> None:
         """Create a prepared job of a spec.
@@ -143,7 +184,7 @@ class JobCreator:
         searched = {item.name for item in spec.ranges}
         if asked["mode"] != "head" or asked["features"] != "auto" or searched & set(_DECISIVE):
             return ""
-        from training_scripts.backbones import BACKBONES, Frame, channels_from
+        from training_scripts.backbones import Frame, channels_from
         from training_scripts.feature_store import LAYOUT
 
         identity = {
@@ -185,6 +226,10 @@ class JobCreator:
         if not self._exists(self._workspace.key("features", key, job, "features.json")):
             return ""
         uri = self._workspace.uri("features", key, job)
+        self._mark_whole(key, uri)
+        return uri
+
+    def _mark_whole(self, key: str, uri: str) -> None:
         with translated(tr("The bucket could not be written."), self._aws.profile):
             self._aws.client("s3").put_object(
                 Bucket=self._workspace.bucket,
@@ -192,7 +237,6 @@ class JobCreator:
                 Body=json.dumps({"uri": uri}).encode("utf-8"),
                 **self._workspace.encryption,
             )
-        return uri
 
     def checkpoints(self, name: str) -> str:
         """Return the s3:// prefix that a job's checkpoint folder is synced with."""
@@ -258,7 +302,6 @@ class JobCreator:
 
     def _weights_files(self, spec: Spec) -> list[Path]:
         from core.fetch_weights import locate
-        from training_scripts.backbones import BACKBONES
 
         if self._source is not None and not self._source.features:
             return []  # scripts that are not Sagehound's bring what they need
@@ -306,3 +349,16 @@ class JobCreator:
                 if code_of(error) in ("404", "NoSuchKey"):
                     return False
                 raise
+
+
+def _features_job(spec: Spec) -> TrainingSpec:
+    """Return the job that computes the features which all trials of a spec share."""
+    training = without_managed(spec).training
+    asked = {**_DEFAULTS, **training.hyperparameters}
+    return dataclasses.replace(
+        training,
+        name=f"{spec.name}-features"[:LONGEST_NAME].rstrip("-"),
+        hyperparameters={name: asked[name] for name in (*FEATURE_HYPERPARAMETERS, "seed")},
+        debugger=DebuggerConfig(enabled=False, profiler=False),
+        cloud=cloud_of(training).for_features,
+    )

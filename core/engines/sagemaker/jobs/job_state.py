@@ -21,6 +21,9 @@ class CloudJobState:
     `workspace` is where it runs, `account` the AWS account's number; empty in the notes of earlier versions.
     `mark` is the tag by which AWS's jobs of this name are recognised; `answered`: AWS has answered that it created what
     was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
+    `features_first` is the first of the jobs that compute them by many machines, "" where one machine does;
+    `features_machines` and `features_type` are what the present one runs on, `features_before_seconds` the billed
+    seconds of all machines of those before it.
     `launched`: the job itself was created. `packed`: it is a search that is one training job, or a trial of such a one.
     `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
     attached, writes the job's folders under. `differences` are sentences about what AWS recorded otherwise than asked.
@@ -34,6 +37,10 @@ class CloudJobState:
     answered: bool = True
     features_job: str = ""
     features_key: str = ""
+    features_first: str = ""
+    features_machines: int = 1
+    features_type: str = ""
+    features_before_seconds: int = 0
     launched: bool = False
     packed: bool = False
     adopted: bool = False

@@ -17,7 +17,7 @@ from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.validation import cloud_of, record_of
-from core.errors import EngineError
+from core.errors import EngineError, SpecError
 from core.jobs.contract import JobFolder
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
@@ -47,13 +47,35 @@ def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppP
     )
     key, record = creator.features_key(spec), record_of(spec)
     features = creator.features_at(key) if key else ""
-    if isinstance(spec, TuningSpec) and spec.packed:
+    many = cloud_of(spec).feature_machines > 1
+    if many and not key:
+        raise SpecError(
+            tr("Several machines have no features to compute."),
+            tr("Only trials in head mode over the same backbone, weights and preprocessing share their features."),
+            tr("Choose one machine for features, or fix what the ranges search."),
+            field="feature_machines",
+        )
+    if many and not features:
+        prepared = creator.prepare_parts(spec, key, state.mark)
+        resources = prepared.request["ResourceConfig"]
+        state = dataclasses.replace(
+            state,
+            features_key=key,
+            features_job=prepared.name,
+            features_first=prepared.name,
+            features_machines=resources["InstanceCount"],
+            features_type=resources["InstanceType"],
+            packed=isinstance(spec, TuningSpec) and spec.packed,
+        )
+        record = dataclasses.replace(record, secondary_status="PreparingFeatures")
+    elif isinstance(spec, TuningSpec) and spec.packed:
         order = search_order(spec, store)
         prepared = creator.prepare_packed(spec, order, features, state.mark)
         state = dataclasses.replace(state, packed=True)
     elif key and not features:
         prepared = creator.prepare_features(spec, key, state.mark)
-        state = dataclasses.replace(state, features_key=key, features_job=prepared.name)
+        kind = prepared.request["ResourceConfig"]["InstanceType"]
+        state = dataclasses.replace(state, features_key=key, features_job=prepared.name, features_type=kind)
         record = dataclasses.replace(record, secondary_status="PreparingFeatures")
     else:
         prepared = creator.prepare(spec, features, state.mark)

@@ -17,6 +17,7 @@ from core.paths import ROOT
 
 PROGRAM = "train.py"
 FEATURES_PROGRAM = "features.py"
+PART_PROGRAM = "feature_part.py"
 SEARCH_PROGRAM = "packed_search.py"
 _REQUIREMENTS = "requirements.txt"
 
@@ -36,6 +37,13 @@ from training_scripts.watched_script import run_job
 
 folder = os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")
 sys.exit(run_job("features.py", [*sys.argv[1:], "--output", folder]))
+"""
+_PART = """\
+import sys
+
+from training_scripts.watched_script import run_job
+
+sys.exit(run_job("feature_part.py", sys.argv[1:]))
 """
 # Guarded: processes that do trials import it again.
 _SEARCH = """\
@@ -61,6 +69,7 @@ class Source:
     program: str = PROGRAM
     features: str = FEATURES_PROGRAM
     search: str = SEARCH_PROGRAM
+    part: str = PART_PROGRAM
 
     @cached_property
     def archive(self) -> bytes:
@@ -91,16 +100,15 @@ class Source:
 
 
 def training_source() -> Source:
-    """Return training_scripts with the two programs that start them. Line ends are LF, whatever the checkout has."""
+    """Return training_scripts with the programs that start them. Line ends are LF, whatever the checkout has."""
     folder = ROOT / "training_scripts"
     files = {
         f"training_scripts/{path.relative_to(folder).as_posix()}": _text(path.read_bytes())
         for path in sorted(folder.rglob("*.py"))
     }
     files[_REQUIREMENTS] = _text((folder / _REQUIREMENTS).read_bytes())
-    return Source(
-        {**files, PROGRAM: _TRAIN.encode(), FEATURES_PROGRAM: _FEATURES.encode(), SEARCH_PROGRAM: _SEARCH.encode()}
-    )
+    programs = {PROGRAM: _TRAIN, FEATURES_PROGRAM: _FEATURES, PART_PROGRAM: _PART, SEARCH_PROGRAM: _SEARCH}
+    return Source({**files, **{name: text.encode() for name, text in programs.items()}})
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
