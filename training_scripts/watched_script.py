@@ -131,8 +131,8 @@ def run_job(
 def patience(environ: Mapping[str, str], silence_s: float) -> tuple[int, float]:
     """Return how often a job's script is started at most, and how long it may do nothing.
 
-    A training on several machines is started on each of them by SageMaker alone, so there it is only ended; and one that
-    waits for another is not yet one that stands still.
+    A training on several machines is started on each of them by SageMaker alone, so there it is only ended; and one
+    that waits for another is not yet one that stands still.
     """
     if len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1:
         return 1, OTHERS_S + silence_s

@@ -133,7 +133,14 @@ def _check_all(connection: Connection, options: argparse.Namespace, workbench: W
         provider.forget_managed_answer(connection, paths)
         console.note(tr("What AWS said of its Debugger is forgotten: the next job that wants it asks again."))
     managed = ManagedDebugger() if options.aws_debugger else None
-    cloud = CloudResources(options.instance_type, options.instance_count, spot=options.spot, managed=managed)
+    cloud = CloudResources(
+        options.instance_type,
+        options.instance_count,
+        feature_machines=options.feature_machines,
+        feature_instance_type=options.feature_instance_type,
+        spot=options.spot,
+        managed=managed,
+    )
     checks: list[Check] = []
     for check in provider.preflight(connection, paths, cloud, options.parallel, options.endpoint_type or ""):
         checks.append(check)

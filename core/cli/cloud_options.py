@@ -99,6 +99,12 @@ def _add_preflight(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instance-count", type=int, default=1, metavar="N", help=tr("machines of one job (default 1)")
     )
+    parser.add_argument(
+        "--feature-machines", type=int, default=1, metavar="N", help=tr("machines that compute features (default 1)")
+    )
+    parser.add_argument(
+        "--feature-instance-type", default="", metavar="TYPE", help=tr("of these machines (default --instance-type)")
+    )
     parser.add_argument("--spot", action="store_true", help=tr("jobs on spot instances"))
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help=tr("jobs at once (default 1)"))
     parser.add_argument("--endpoint-type", metavar="TYPE", help=tr("also check the quota of endpoints on this type"))

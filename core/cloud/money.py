@@ -87,11 +87,22 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Machines:
+    """So many machines of a type that compute the frozen features, and what they take and cost."""
+
+    count: int
+    instance_type: str
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
 class CloudForecast:
     """The ways in which a job may be done.
 
     `once`: features computed once (None where trials cannot share them); `each`: pictures in every trial; `packed`: a
     whole search as one job (None where it is none). `is_packed`: that is what was asked for. `trials` is their number.
+    `machines` compute the features as it was asked for, `proposed` ones would have them sooner; None where there are
+    none to compute, or nothing is gained.
     """
 
     cost: Cost
@@ -100,6 +111,8 @@ class CloudForecast:
     packed: Way | None = None
     is_packed: bool = False
     trials: int = 1
+    machines: Machines | None = None
+    proposed: Machines | None = None
 
     @property
     def separate(self) -> Way | None:
@@ -135,6 +148,16 @@ class CloudForecast:
                     trials=self.trials, separate=_way(self.separate), packed=_way(self.packed)
                 )
             )
+        if self.machines is not None and (self.proposed is not None or self.machines.count > 1):
+            lines.append(tr("Features on {machines}.").format(machines=machines_text(self.machines)))
+        if self.proposed is not None:
+            lines.append(
+                tr("On {machines}: add --feature-machines {count} --feature-instance-type {instance_type}.").format(
+                    machines=machines_text(self.proposed),
+                    count=self.proposed.count,
+                    instance_type=self.proposed.instance_type,
+                )
+            )
         if self.better_packed:
             lines.append(tr("Add --packed to run it as one job."))
         return " ".join(lines)
@@ -147,6 +170,13 @@ class Bill:
     billable_seconds: int
     usd: float | None
     saved: float
+
+
+def machines_text(machines: Machines) -> str:
+    """Return what computes the features, and what it takes and costs."""
+    return tr("{count} x {instance_type}: about {figures}").format(
+        count=machines.count, instance_type=machines.instance_type, figures=_way(machines.way)
+    )
 
 
 def _usd(amount: float) -> str:

@@ -32,6 +32,14 @@ def cost_rows(forecast: CloudForecast) -> list[tuple[str, str]]:
         (tr("Per hour"), tr("{dollars} each instance").format(dollars=dollars(cost.price.usd_per_hour))),
         (tr("At most"), worst),
     ]
+    if (machines := forecast.machines) is not None and (machines.count > 1 or forecast.proposed is not None):
+        on = tr("{count:,} x {instance_type}: {figures}")
+        rows.append(
+            (
+                tr("Features on"),
+                on.format(count=machines.count, instance_type=machines.instance_type, figures=_way(machines.way)),
+            )
+        )
     if forecast.packed is not None:
         rows.append((tr("As one job"), _way(forecast.packed)))
     if forecast.each is not None:
@@ -77,7 +85,15 @@ def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
     cost = forecast.cost
     what = [_what(spec, cost.jobs, cloud.instance_count, cloud.instance_type)]
     if cost.features:
-        what.append(tr("Before them, one job computes the frozen features."))
+        machines = cloud.for_features
+        what.append(
+            plural(
+                "Before them, one job computes the frozen features.",
+                "Before them, one job on {count:,} {instance_type} computes the frozen features.",
+                machines.instance_count,
+                instance_type=machines.instance_type,
+            )
+        )
     price = []
     if cost.worst is None:
         price.append(tr("What it costs is not known: no price was found for this instance type."))
@@ -123,6 +139,15 @@ def packed_offer(forecast: CloudForecast) -> str:
     if not forecast.better_packed or forecast.packed is None:
         return ""
     return tr("Run it as one job: {figures}").format(figures=_way(forecast.packed))
+
+
+def machines_offer(forecast: CloudForecast) -> str:
+    """Return what more machines would take and cost where they have the features sooner; "" where they have not."""
+    if (machines := forecast.proposed) is None:
+        return ""
+    return tr("Features on {count:,} x {instance_type}: {figures}").format(
+        count=machines.count, instance_type=machines.instance_type, figures=_way(machines.way)
+    )
 
 
 def _way(way: Way) -> str:

@@ -15,7 +15,7 @@ from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import ElidedLabel, button, label, rule
-from gui.shared.cost_text import confirmation, cost_rows, dollars, packed_offer, source_text
+from gui.shared.cost_text import confirmation, cost_rows, dollars, machines_offer, packed_offer, source_text
 from gui.shared.dialogs import Decision, Option
 from gui.shared.preflight_list import PreflightDialog
 from gui.tuning.tuning_draft import TuningDraft
@@ -33,10 +33,12 @@ class CostPanel(QWidget):
     Signals:
         changed(): another forecast is known, or none any more.
         packed_asked(): run the search as one job.
+        machines_asked(machines): compute the features on these `Machines`.
     """
 
     changed = Signal()
     packed_asked = Signal()
+    machines_asked = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
         super().__init__()
@@ -53,12 +55,16 @@ class CostPanel(QWidget):
         self.offer = button("", icon_name="cloud")
         self.offer.clicked.connect(self.packed_asked)
         self.offer.hide()
+        self.more_machines = button("", icon_name="cloud")
+        self.more_machines.clicked.connect(self._ask_for_machines)
+        self.more_machines.hide()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addWidget(rule())
         box.addWidget(label(tr("What it costs"), "strong"))
         box.addLayout(self._grid)
+        box.addWidget(self.more_machines)
         box.addWidget(self.offer)
         box.addWidget(self._source)
         self.hide()
@@ -154,9 +160,16 @@ class CostPanel(QWidget):
         offer = packed_offer(forecast) if forecast is not None else ""
         self.offer.setText(offer)
         self.offer.setVisible(bool(offer))
+        machines = machines_offer(forecast) if forecast is not None else ""
+        self.more_machines.setText(machines)
+        self.more_machines.setVisible(bool(machines))
         missing = tr("Known once the weights are on this computer: they are sent along.")
         self._source.setText(source_text(forecast) if forecast is not None else missing)
         self.changed.emit()
+
+    def _ask_for_machines(self) -> None:
+        if self.forecast is not None and self.forecast.proposed is not None:
+            self.machines_asked.emit(self.forecast.proposed)
 
 
 def _start_words(forecast: CloudForecast) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
-from core.cloud.money import snapshot
+from core.cloud.money import Machines, snapshot
 from core.errors import SpecError
 from core.jobs.spec_parts import CLOUD_RUNTIME_S
 from core.jobs.specs import CloudResources, ManagedDebugger, Spec, TrainingSpec, TuningSpec
@@ -59,11 +59,20 @@ class ResourcesForm(Card):
         self.volume.setSuffix(" GB")
         self.volume.setSpecialValueText(tr("By the data"))
         self.count = padded(QSpinBox())
+        self.feature_machines = padded(QSpinBox())
+        self.feature_instance = QComboBox()
+        self.feature_instance.setEditable(True)
+        self.feature_instance.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.feature_instance.addItems(["", *snapshot()["training_usd_per_hour"]])
+        self.feature_instance.setMinimumContentsLength(8)
+        line_edit = self.feature_instance.lineEdit()
+        assert line_edit is not None
+        line_edit.setPlaceholderText(tr("As above"))
         self.wait = padded(QDoubleSpinBox())
         self.wait.setDecimals(1)
         self.wait.setSuffix(" h")
         self.wait.setSpecialValueText(tr("Twice the run"))
-        for spin in (self.hours, self.volume, self.limit, self.count, self.wait):
+        for spin in (self.hours, self.volume, self.limit, self.count, self.wait, self.feature_machines):
             spin.setFixedHeight(self.instance.sizeHint().height())
         self.spot = declared_box(CloudResources, "spot")
         self.more = button(
@@ -83,12 +92,16 @@ class ResourcesForm(Card):
         }
         self.hours.setMinimum(0.1)
         line = row(*self.fields.values())
+        self.fields["feature_machines"] = declared_field(CloudResources, "feature_machines", self.feature_machines)
+        kind = declared_field(CloudResources, "feature_instance_type", self.feature_instance)
+        self.fields["feature_instance_type"] = kind
         self.fields["max_wait_s"] = declared_field(CloudResources, "max_wait_s", self.wait, per=3600)
         line.setStretch(0, 1)
         for at, field in enumerate(self.fields.values()):
             line.setAlignment(field, Qt.AlignmentFlag.AlignTop)
             field.setMinimumWidth(140 if at == 0 else 70)
         self.body.addLayout(line)
+        self.body.addLayout(row(self.fields["feature_machines"], kind, None))
         self.body.addLayout(row(self.spot, self.fields["max_wait_s"], None, self.more))
         self.managed = ManagedForm()
         self.managed.changed.connect(self._on_changed)
@@ -96,8 +109,9 @@ class ResourcesForm(Card):
         self.fields["max_wait_s"].hide()
         self.spot.toggled.connect(self.fields["max_wait_s"].setVisible)
         self._recall()
-        self.instance.currentTextChanged.connect(self._on_changed)
-        for spin in (self.count, self.hours, self.volume, self.limit, self.wait):
+        for kinds in (self.instance, self.feature_instance):
+            kinds.currentTextChanged.connect(self._on_changed)
+        for spin in (self.count, self.hours, self.volume, self.limit, self.wait, self.feature_machines):
             spin.valueChanged.connect(self._on_changed)
         self.spot.toggled.connect(self._on_changed)
         self.more.clicked.connect(self._show_more)
@@ -116,6 +130,8 @@ class ResourcesForm(Card):
             self._extras,
             instance_type=self.instance.currentText().strip(),
             instance_count=self.count.value(),
+            feature_machines=self.feature_machines.value(),
+            feature_instance_type=self.feature_instance.currentText().strip(),
             volume_gb=self.volume.value() or None,
             spot=self.spot.isChecked(),
             max_wait_s=(round(self.wait.value() * 3600) or None) if self.spot.isChecked() else None,
@@ -132,12 +148,14 @@ class ResourcesForm(Card):
         if (excess := first_excess(self.fields)) is not None:
             raise excess
         resources = self.resources
-        if not resources.instance_type.startswith("ml."):
-            raise SpecError(
-                tr("{name!r} is not an instance type of SageMaker.").format(name=resources.instance_type),
-                fix=tr("Choose one, for instance ml.m5.xlarge."),
-                field="instance_type",
-            )
+        for field in ("instance_type", "feature_instance_type"):
+            kind = getattr(resources, field) or (resources.instance_type if field != "instance_type" else "")
+            if not kind.startswith("ml."):
+                raise SpecError(
+                    tr("{name!r} is not an instance type of SageMaker.").format(name=kind),
+                    fix=tr("Choose one, for instance ml.m5.xlarge."),
+                    field=field,
+                )
         if isinstance(spec, TuningSpec):
             resources = dataclasses.replace(resources, managed=None)  # AWS has none for trials
         made = spec.with_training(cloud=resources, max_runtime_s=self.max_runtime_s)
@@ -150,6 +168,8 @@ class ResourcesForm(Card):
         self._extras = resources
         self.instance.setCurrentText(resources.instance_type)
         self.count.setValue(resources.instance_count)
+        self.feature_machines.setValue(resources.feature_machines)
+        self.feature_instance.setCurrentText(resources.feature_instance_type)
         self.volume.setValue(resources.volume_gb or 0)
         self.limit.setValue(resources.cap_usd or 0.0)
         self.wait.setValue((resources.max_wait_s or 0) / 3600)
@@ -158,6 +178,12 @@ class ResourcesForm(Card):
         self.managed.show_managed(resources.managed)
         self.blockSignals(blocked)
         self.changed.emit()
+
+    def take_machines(self, machines: Machines) -> None:
+        """Compute features on these."""
+        self.feature_machines.setValue(machines.count)
+        kind = machines.instance_type
+        self.feature_instance.setCurrentText("" if kind == self.instance.currentText().strip() else kind)
 
     def show_spec(self, spec: Spec) -> None:
         """Show what a job was asked for; one of this computer changes nothing."""

@@ -195,6 +195,7 @@ class TuningTab(QWidget):
         self.ranges.changed.connect(self._on_rows)
         self.resources.changed.connect(self.refresh)
         self.resources.check_asked.connect(lambda: self.cost.check(self.resources.resources, self.draft()))
+        self.cost.machines_asked.connect(self.resources.take_machines)
         self.cost.packed_asked.connect(lambda: self.search_form.packed.setChecked(True))
         self.card.metric_check.changed.connect(self.refresh)
         self.card.name_changed.connect(self.refresh)

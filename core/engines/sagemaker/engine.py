@@ -221,7 +221,7 @@ class SageMakerEngine(Cloud):
             known = bool(key and self._creator.features_at(key))
         except UserFacingError:
             known = False  # without a bucket that can be read they have to be computed
-        return cloud_forecast(dated, manifest, self._store, price, bool(key), known)
+        return cloud_forecast(dated, manifest, self._store, price, bool(key), known, self.prices.price)
 
     def bill(self, name: str) -> Bill:
         """See `Cloud.bill`."""

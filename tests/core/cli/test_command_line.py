@@ -97,6 +97,8 @@ clouds = st.builds(
     CloudResources,
     instance_type=st.sampled_from(["ml.m5.xlarge", "ml.g4dn.xlarge"]),
     instance_count=st.integers(1, 64),
+    feature_machines=st.integers(1, 100),
+    feature_instance_type=st.sampled_from(("", "ml.c5.2xlarge")),
     volume_gb=st.none() | st.integers(1, 16384),
     spot=st.booleans(),
     max_wait_s=st.none() | st.integers(1, 10**6),

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.cloud.account import Check, Verdict
-from core.cloud.money import Bill, CloudForecast, Cost, Price, Way
+from core.cloud.money import Bill, CloudForecast, Cost, Machines, Price, Way
 from core.dataset import scan, split
 from core.engines.clouds import cloud_provider
 from core.errors import EngineError, SpecError
@@ -26,6 +26,7 @@ from gui.data.s3_panel import S3Panel
 from gui.jobs.cloud_job import CloudJobPanel
 from gui.shared.cost_text import confirmation, cost_rows, cost_text, dollars, packed_offer, source_text, time_text
 from gui.shared.preflight_list import PreflightList
+from gui.tuning.cost_panel import CostPanel
 from gui.tuning.extras_dialog import ExtrasDialog
 from gui.tuning.resources_form import ResourcesForm
 from tests.gui.fakes import press
@@ -174,6 +175,34 @@ def test_one_job_is_offered_where_it_costs_less_and_ends_sooner():
     assert dict(cost_rows(asked))["At most"] == "$1.84 if it takes its longest run"
     told = confirmation(dataclasses.replace(TUNING, packed=True), asked)[0]
     assert told.startswith("One job with all trials, on one ml.")
+
+
+def test_more_machines_are_offered_and_taken_into_the_form(form, qtbot, workbench, bridge):
+    asked = Machines(1, "ml.m5.xlarge", Way(6150, 6060, 0.39))
+    offered = Machines(5, "ml.c5.2xlarge", Way(750, 3300, 0.37))
+    way, cost = Way(7000, 7000, 0.5), Cost(PRICE, 0.04, 1.84, 8, False, features=True)
+    found = CloudForecast(cost, way, way, machines=asked, proposed=offered)
+    assert dict(cost_rows(found))["Features on"] == "1 x ml.m5.xlarge: 1 h 42 min, $0.39"
+    costs = CostPanel(workbench, bridge)
+    qtbot.addWidget(costs)
+    costs.machines_asked.connect(form.take_machines)
+    costs._show(found)
+    assert costs.more_machines.text() == "Features on 5 x ml.c5.2xlarge: 12 min 30 s, $0.37"
+    costs.more_machines.click()
+    spec = form.apply(TUNING)
+    assert (spec.training.cloud.feature_machines, spec.training.cloud.feature_instance_type) == (5, "ml.c5.2xlarge")
+    told = confirmation(spec, found)[0]
+    assert "Before them, one job on 5 ml.c5.2xlarge computes the frozen features." in told
+    form.show_resources(CloudResources(), 3600)
+    assert form.resources == CloudResources()
+    form.show_spec(spec)
+    assert form.resources == spec.training.cloud
+    form.feature_instance.setCurrentText("c5.large")
+    with pytest.raises(SpecError) as raised:
+        form.apply(TUNING)
+    assert raised.value.field == "feature_instance_type"
+    costs._show(dataclasses.replace(found, machines=offered, proposed=None))
+    assert costs.more_machines.isHidden()
 
 
 @pytest.fixture

@@ -62,6 +62,10 @@ def preflight(
     wanted = parallel * cloud.instance_count
     if jobs:
         yield _safely(tr("Quota for jobs"), lambda: _quota(aws, f"{cloud.instance_type} for {use}", wanted))
+        features = cloud.for_features
+        if features.instance_count > 1 or features.instance_type != cloud.instance_type:
+            quota = f"{features.instance_type} for {use}"
+            yield _safely(tr("Quota for features"), lambda: _quota(aws, quota, features.instance_count))
     if endpoint_type:
         yield _safely(tr("Quota for endpoints"), lambda: _quota(aws, f"{endpoint_type} for endpoint usage", 1))
     if not jobs:

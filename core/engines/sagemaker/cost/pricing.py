@@ -84,10 +84,18 @@ def snapshot_price(instance_type: str, use: Use, region: str) -> Price:
     )
 
 
-def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, features: bool = False) -> Cost:
+def cost_of(
+    spec: Spec,
+    price: Price,
+    likely_seconds: float | None = None,
+    features: bool = False,
+    features_price: Price | None = None,
+    likely_usd: float | None = None,
+) -> Cost:
     """Return what a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs.
 
-    `features`: a job that computes frozen features is among them.
+    `features`: a job that computes frozen features is among them, at `features_price` for each of its machines.
+    `likely_usd` is the forecast where machines of several prices are among them.
     """
     cloud = spec.training.cloud or CloudResources()
     jobs = spec.trials
@@ -95,11 +103,15 @@ def cost_of(spec: Spec, price: Price, likely_seconds: float | None = None, featu
         jobs = combinations(spec.ranges) or jobs  # AWS tries a grid whole
     if isinstance(spec, TuningSpec) and spec.packed:
         jobs = 1
-    if price.usd_per_hour is None:
+    own = (features_price or price).usd_per_hour if features else 0.0
+    if price.usd_per_hour is None or own is None:
         return Cost(price, None, None, jobs, cloud.spot, features)
     per_second = price.usd_per_hour * cloud.instance_count / 3600
-    worst = per_second * spec.training.max_runtime_s * (jobs + features)
+    most = spec.training.max_runtime_s
+    worst = most * (per_second * jobs + own * cloud.feature_machines / 3600)
     likely = None if likely_seconds is None else min(worst, per_second * likely_seconds)
+    if likely is not None and likely_usd is not None:
+        likely = min(worst, likely_usd)
     return Cost(price, likely, worst, jobs, cloud.spot, features)
 
 

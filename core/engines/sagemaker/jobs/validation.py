@@ -35,8 +35,10 @@ def check_cap(spec: Spec, prices: PriceList) -> None:
     """Raise `SpecError` where a limit of cost cannot be kept, since no one knows the price."""
     if cloud_of(spec).cap_usd is None:
         return
-    price = prices.price(cloud_of(spec).instance_type)
-    if price.usd_per_hour is None:
+    cloud = cloud_of(spec)
+    for price in (prices.price(kind) for kind in {cloud.instance_type, cloud.for_features.instance_type}):
+        if price.usd_per_hour is not None:
+            continue
         raise SpecError(
             tr("{name} cannot be stopped at a cost: what it costs is not known.").format(name=spec.name),
             f"{price.source}.",

@@ -79,6 +79,11 @@ def test_quotas_are_compared_with_what_is_asked(aws, workspace, cloud):
     assert "at most 3 at once" in few.fix
     rare = checked(aws, workspace, CloudResources("ml.p99.xlarge"))
     assert rare["Quota “ml.p99.xlarge for training job usage”"].verdict is Verdict.UNKNOWN
+    large = "ml.c5.2xlarge for training job usage"
+    cloud.account.quotas[large] = 3
+    machines = {n: CloudResources(feature_machines=n, feature_instance_type="ml.c5.2xlarge") for n in (3, 4)}
+    features = {n: checked(aws, workspace, wanted)[f"Quota “{large}”"] for n, wanted in machines.items()}
+    assert [features[n].verdict for n in (3, 4)] == [Verdict.PASS, Verdict.FAIL]
 
 
 def test_an_endpoint_needs_nothing_of_a_jobs_quota(aws, workspace, cloud):

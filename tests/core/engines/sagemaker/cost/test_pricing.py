@@ -14,6 +14,7 @@ from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.errors import EngineError
 from core.jobs.ranges import CategoricalRange, ContinuousRange
 from core.jobs.specs import CloudResources, MetricDefinition, Strategy, TrainingSpec, TuningSpec
+from training_scripts.backbones import DEFAULT_BACKBONE
 
 METRICS = (MetricDefinition("Average loss", "loss: ([0-9.]+)"),)
 TRAINING = TrainingSpec("one", {}, {"num_epochs": "5"}, METRICS, max_runtime_s=3600, cloud=CloudResources())
@@ -125,6 +126,53 @@ def test_one_job_is_priced_beside_a_job_for_each_trial(manifest, store):
     assert one.cost.likely == pytest.approx(one.packed.usd)
     assert (one.cost.all_jobs, one.cost.worst) == (1, pytest.approx(0.25))
     assert cloud_forecast(TRAINING, manifest, store, QUARTER, shares_features=True).packed is None
+
+
+@pytest.fixture
+def long_features(store, manifest):
+    """Features that this computer would compute for 100 minutes."""
+    store.record_speed(f"features/{DEFAULT_BACKBONE}", 6000 / len(manifest.pictures))
+
+
+def test_more_machines_are_proposed_with_type_time_and_price(manifest, store, long_features):
+    usd = {"ml.m5.xlarge": 0.23, "ml.c5.2xlarge": 0.408}
+    cloud = CloudResources("ml.m5.xlarge")
+    spec = TUNING.with_training(cloud=cloud)
+
+    def asked(spec, known=False):
+        price = Price(0.23, "a test")
+        return cloud_forecast(spec, manifest, store, price, True, known, lambda kind: Price(usd[kind], "a test"))
+
+    found = asked(spec)
+    one, many = found.machines, found.proposed
+    assert (one.count, one.instance_type, many.count, many.instance_type) == (1, "ml.m5.xlarge", 5, "ml.c5.2xlarge")
+    assert one.way.seconds == pytest.approx(150 + 6000)
+    assert many.way.seconds == pytest.approx(150 + 6000 / 2 / 5), "twice the processors, five machines"
+    assert many.way.usd == pytest.approx(5 * (60 + 600) * 0.408 / 3600)
+    assert many.way.usd < one.way.usd
+    assert "add --feature-machines 5 --feature-instance-type ml.c5.2xlarge" in found.text
+
+    taken = spec.with_training(
+        cloud=dataclasses.replace(cloud, feature_machines=5, feature_instance_type="ml.c5.2xlarge")
+    )
+    then = asked(taken)
+    assert (then.machines, then.proposed) == (many, None)
+    assert then.once.seconds == pytest.approx(found.once.seconds - one.way.seconds + many.way.seconds)
+    assert then.once.usd == pytest.approx(found.once.usd - one.way.usd + many.way.usd)
+    assert then.cost.likely == pytest.approx(then.once.usd)
+    longest = spec.training.max_runtime_s / 3600
+    assert then.cost.worst == pytest.approx(longest * (10 * 0.23 + 5 * 0.408))
+    assert "Features on 5 x ml.c5.2xlarge" in then.text
+    packed = asked(dataclasses.replace(taken, packed=True))
+    assert packed.cost.all_jobs == 2
+    alone = asked(dataclasses.replace(taken, packed=True), known=True)
+    assert packed.packed.usd == pytest.approx(many.way.usd + alone.packed.usd)
+    assert packed.packed.seconds == pytest.approx(many.way.seconds + alone.packed.seconds)
+    assert asked(taken, known=True).machines is None
+
+
+def test_a_short_computation_is_left_to_one_machine(manifest, store):
+    assert cloud_forecast(TUNING, manifest, store, QUARTER, shares_features=True).proposed is None
 
 
 def test_a_bill_says_what_spot_saved():
