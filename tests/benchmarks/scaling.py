@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.sagemaker.cost.cloud_forecast import BILLED_START_S, READY_S
+from core.engines.sagemaker.cost.cloud_forecast import BILLED_START_S, LEAST_FEATURES_S, MOST_MACHINES, READY_S
+from core.engines.sagemaker.jobs.many_machines import volume_for_features
 from core.paths import ROOT
 
 PAGE = ROOT / "docs" / "SCALING.md"
@@ -66,15 +67,25 @@ def jobs(count: int, parallel: int, seconds: float, usd_per_hour: float) -> Way:
     return Way(rounds * (READY_S + seconds) / 3600, machine_hours, machine_hours * usd_per_hour)
 
 
+def machines_for(seconds: float) -> int:
+    """The machines that the program proposes for features that one of this type computes in so many seconds."""
+    return max(1, min(MOST_MACHINES, int(seconds // LEAST_FEATURES_S)))
+
+
 def _page(figures: dict[str, float]) -> str:
     prices = json.loads((ROOT / "resources" / "prices.json").read_text(encoding="utf-8"))
     hourly = {kind: prices["training_usd_per_hour"][kind]["usd"] for kind in (EXTRACTION[0], TRIAL[0])}
     feature, notebook, head = (figures[name] for name in NEEDED)
-    once, each, rows, parts, data = {}, {}, [], [], []
+    once, each, rows, parts, data, many = {}, {}, [], [], [], []
     for size in SIZES:
         parallel = PARALLEL[size]
-        seconds = size / (feature * EXTRACTION[1]) + size * PICTURE_BYTES / DOWNLOAD_BYTES
-        extraction = jobs(1, 1, seconds, hourly[EXTRACTION[0]])  # the features job is one machine
+        computing = size / (feature * EXTRACTION[1])
+        machines = machines_for(computing)
+        # One machine copies the pictures first; several read them as they are asked for, which does not wait.
+        copying = size * PICTURE_BYTES / DOWNLOAD_BYTES
+        extraction = jobs(machines, machines, computing / machines + copying * (machines == 1), hourly[EXTRACTION[0]])
+        alone = jobs(1, 1, computing + copying, hourly[EXTRACTION[0]])
+        many.append(f"| {size:,} | {alone} | {machines} | {extraction} | {volume_for_features(size, DIM):,} GB |")
         fetched = size * DIM * 4 / DOWNLOAD_BYTES
         trials = jobs(TRIALS, parallel, EPOCHS * size / head + fetched, hourly[TRIAL[0]])
         pictures = size * PICTURE_BYTES / DOWNLOAD_BYTES
@@ -82,7 +93,7 @@ def _page(figures: dict[str, float]) -> str:
         each[size] = jobs(TRIALS, parallel, plain, hourly[EXTRACTION[0]])
         once[size] = extraction + trials
         rows.append(f"| {size:,} | {once[size]} | {each[size]} | {each[size].usd / once[size].usd:,.0f}x |")
-        parts.append(f"| {size:,} | 1 x {EXTRACTION[0]} | {extraction} | {TRIALS} x {TRIAL[0]} | {trials} |")
+        parts.append(f"| {size:,} | {machines} x {EXTRACTION[0]} | {extraction} | {TRIALS} x {TRIAL[0]} | {trials} |")
         stored, sent = size * (PICTURE_BYTES + DIM * 4) / 1e9, size * PUT_USD
         data.append(
             f"| {size:,} | {_bytes(size * PICTURE_BYTES)} | {_bytes(size * DIM * 4)} | ${sent:,.2f} | "
@@ -99,7 +110,10 @@ def _page(figures: dict[str, float]) -> str:
         "summary": "\n".join(rows),
         "parts": "\n".join(parts),
         "data": "\n".join(data),
-        "one_machine": _time(1e8 / (feature * EXTRACTION[1]) / 3600),
+        "many": "\n".join(many),
+        "least": f"{LEAST_FEATURES_S / 60:.0f}",
+        "most": str(MOST_MACHINES),
+        "reading": _time(1e8 * DIM * 4 / DOWNLOAD_BYTES / 3600),
         "one_epoch": _time(1e8 / head / 3600),
         "ready": f"{READY_S:.0f}",
         "billed": f"{BILLED_START_S:.0f}",

@@ -20,11 +20,11 @@ from core.engines.sagemaker.cost.running_cost import billed, note_features, spen
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.many_machines import lacking_text
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.artifacts import trial_records
 from core.engines.sagemaker.tracking.descriptions import Description, Descriptions
 from core.engines.sagemaker.tracking.evaluations import Evaluations
+from core.engines.sagemaker.tracking.feature_jobs import features_of, may_go_on
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
 from core.engines.sagemaker.tracking.packed import PackedFollower
@@ -37,7 +37,7 @@ from core.jobs.status import JobStatus
 from core.paths import AppPaths
 from core.store import JobChanges, Store
 from core.store.rows import new_record
-from core.translation import plural, tr
+from core.translation import tr
 from core.tuning.search_order import search_order
 
 _RUNNING = "Training"
@@ -128,7 +128,7 @@ class Tracker:
         if description is None:
             self._fail(name, _GONE)
         elif status is JobStatus.COMPLETED or (
-            status is JobStatus.FAILED and notes.features_first and self._may_join(notes) and not new
+            status is JobStatus.FAILED and not new and may_go_on(self._creator_of(notes), notes)
         ):
             self._launch(name, notes)
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):
@@ -148,10 +148,12 @@ class Tracker:
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
-        creator = self._creator.at(Workspace(**notes.workspace)) if notes.workspace else self._creator
+        creator = self._creator_of(notes)
         try:
-            features = self._features_of(creator, name, notes)
+            features, reason = features_of(creator, self._store, self._folder(name).root, notes)
             if not features:
+                if reason:
+                    self._fail(name, reason)
                 return
             said, prepared = self._create(creator, name, features, notes.mark)
         except (LoginNeeded, OutcomeUnknown):
@@ -166,46 +168,8 @@ class Tracker:
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
-    def _features_of(self, creator: JobCreator, name: str, notes: CloudJobState) -> str:
-        """Return where the features of a finished job are; "" where there are none, and the job is seen to."""
-        if not notes.features_first:
-            features = creator.complete_features(notes.features_key, notes.features_job)
-            if not features:
-                self._fail(name, tr("The job that computed the frozen features left none in S3."))
-            return features
-        spec = self._store.spec(name)
-        joined = creator.join_parts(spec, notes.features_key)
-        if joined.uri:
-            return joined.uri
-        if notes.features_job != notes.features_first:
-            self._fail(name, lacking_text(len(joined.lacking)))
-            return ""
-        prepared = creator.prepare_parts(spec, notes.features_key, notes.mark, joined.lacking)
-        creator.create(prepared, spec)
-        self._store.add_notice(
-            name,
-            plural(
-                "A machine left {count:,} picture without features; one more job computes it.",
-                "Machines left {count:,} pictures without features; one more job computes them.",
-                len(joined.lacking),
-            ),
-        )
-        CloudJobState.change(
-            self._folder(name).root,
-            features_job=prepared.name,
-            features_machines=prepared.request["ResourceConfig"]["InstanceCount"],
-            features_before_seconds=notes.features_billable_seconds * notes.features_machines,
-            features_started=0.0,
-            features_training_seconds=0,
-            features_billable_seconds=0,
-        )
-        return ""
-
-    def _may_join(self, notes: CloudJobState) -> bool:
-        """Whether a failed job of several machines got far enough that what lacks is worth one more."""
-        creator = self._creator.at(Workspace(**notes.workspace)) if notes.workspace else self._creator
-        first = notes.features_job == notes.features_first
-        return first and creator.parts.has_begun(notes.features_key, notes.features_job)
+    def _creator_of(self, notes: CloudJobState) -> JobCreator:
+        return self._creator.at(Workspace(**notes.workspace)) if notes.workspace else self._creator
 
     def _create(self, creator: JobCreator, name: str, features: str, mark: str) -> tuple[list[str], Prepared]:
         """Create the job over its features, and say what had to be left out."""

@@ -1,0 +1,56 @@
+"""What becomes of the jobs that compute frozen features before the job that needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.engines.sagemaker.jobs.job_creator import JobCreator
+from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.jobs.many_machines import lacking_text
+from core.store import Store
+from core.translation import plural, tr
+
+
+def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJobState) -> tuple[str, str]:
+    """Return where the features of a finished job are, and why there are none; both are "" while one more job computes
+    what several machines left out.
+
+    Raises:
+        UserFacingError: S3 or AWS refused.
+    """
+    if not notes.features_first:
+        found = creator.complete_features(notes.features_key, notes.features_job)
+        return found, "" if found else tr("The job that computed the frozen features left none in S3.")
+    name = folder.name
+    spec = store.spec(name)
+    joined = creator.join_parts(spec, notes.features_key)
+    if joined.uri:
+        return joined.uri, ""
+    if notes.features_job != notes.features_first:
+        return "", lacking_text(len(joined.lacking))
+    prepared = creator.prepare_parts(spec, notes.features_key, notes.mark, joined.lacking)
+    creator.create(prepared, spec)
+    store.add_notice(
+        name,
+        plural(
+            "A machine left {count:,} picture without features; one more job computes it.",
+            "Machines left {count:,} pictures without features; one more job computes them.",
+            len(joined.lacking),
+        ),
+    )
+    CloudJobState.change(
+        folder,
+        features_job=prepared.name,
+        features_machines=prepared.request["ResourceConfig"]["InstanceCount"],
+        features_before_seconds=notes.features_billable_seconds * notes.features_machines,
+        features_started=0.0,
+        features_training_seconds=0,
+        features_billable_seconds=0,
+    )
+    return "", ""
+
+
+def may_go_on(creator: JobCreator, notes: CloudJobState) -> bool:
+    """Whether a failed job of several machines got far enough that what lacks is worth one more."""
+    first = notes.features_first and notes.features_job == notes.features_first
+    return bool(first) and creator.parts.has_begun(notes.features_key, notes.features_job)
