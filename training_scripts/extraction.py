@@ -135,7 +135,12 @@ def _rows_in_batches(
 
 
 def _forwarded(forward: runtime.Forward, waiting: list[tuple[str, NDArray[np.uint8]]]) -> Iterator[Row]:
+    """Yield the rows of a batch, which do not depend on how many there are: a machine's share has them to the bit.
+
+    Torch takes other kernels for other sizes, so a batch that is not full is filled with its first picture.
+    """
     if waiting:
-        features = forward(np.stack([picture for _, picture in waiting]))
-        for (sha256, _), row in zip(waiting, features, strict=True):
+        pictures = [picture for _, picture in waiting]
+        features = forward(np.stack(pictures + pictures[:1] * (TORCH_BATCH - len(pictures))))
+        for (sha256, _), row in zip(waiting, features[: len(waiting)], strict=True):
             yield Row(sha256, row)

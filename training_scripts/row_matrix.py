@@ -125,6 +125,8 @@ class RowMatrix:
 
 def checks_of(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Return the CRC-32 of each of these rows of `matrix` (R, dim) as they are now."""
+    if not len(rows):
+        return np.zeros(0, dtype=CHECK)
     size, content = matrix.shape[1] * FLOAT.itemsize, memoryview(matrix).cast("B")  # type: ignore[arg-type]
     return np.array([zlib.crc32(content[row * size : (row + 1) * size]) for row in rows.tolist()], dtype=CHECK)
 

@@ -25,10 +25,19 @@ parser.add_argument("-x", "--x", type=float, default=0.5)  # the toolkit says -x
 parser.add_argument("--epochs", type=int, default=3)
 parser.add_argument("--sleep", type=float, default=0.0)
 parser.add_argument("--fail", default="")
+parser.add_argument("--share", default="")
 args, _ = parser.parse_known_args()
 state = pathlib.Path(os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"), "epoch")
 first = int(state.read_text()) + 1 if state.exists() else 1
 print(f"from {first} with {sys.argv[1:]} and {sorted(json.loads(os.environ['SM_CHANNELS']))}", flush=True)
+if args.share:
+    share = pathlib.Path(os.environ["SM_CHANNEL_SHARE"])
+    own = pathlib.Path(os.environ["SM_MODEL_DIR"], os.environ["SM_CURRENT_HOST"])
+    own.mkdir()
+    own.joinpath("files").write_text(" ".join(sorted(path.name for path in share.rglob("*.png"))))
+    if args.share == "write":
+        (share / "more.png").write_bytes(b"2")
+    sys.exit(0)
 if args.fail:
     pathlib.Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text(args.fail)
     sys.exit(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import pytest
@@ -53,6 +54,46 @@ def test_a_job_from_its_request_to_its_artifacts(aws, ended):
     assert told[0] == "from 1 with ['-x', '0.3'] and ['train']"
     assert told[-1] == "epoch=3 Average loss: 0.333333"
     assert aws.client("sagemaker").list_tags(ResourceArn=arn)["Tags"] == tags
+
+
+def test_machines_divide_the_keys_and_leave_plain_files(aws, ended, cloud):
+    for number in range(5):
+        aws.put(f"data/red/{number}.png", b"1")
+    base = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{aws.bucket}/data/"}
+    channels = [
+        {
+            "ChannelName": name,
+            "DataSource": {"S3DataSource": {**base, "S3DataDistributionType": how}},
+            "InputMode": mode,
+        }
+        for name, how, mode in (("share", "ShardedByS3Key", "FastFile"), ("all", "FullyReplicated", "File"))
+    ]
+    request = aws.training("job", {"share": "yes"}, InputDataConfig=channels)
+    request["ResourceConfig"] = {**request["ResourceConfig"], "InstanceCount": 2}
+    request["OutputDataConfig"] = {**request["OutputDataConfig"], "CompressionType": "NONE"}
+    aws.client("sagemaker").create_training_job(**request)
+    job = ended("job")
+    assert job["TrainingJobStatus"] == "Completed"
+    place = f"{aws.prefix}/out/{aws.prefix}-job/output/model"
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{aws.bucket}/{place}/"
+    shares = [aws.get(f"{place}/algo-{host}/files").decode().split() for host in (1, 2)]
+    assert [len(share) for share in shares] == [3, 2]
+    assert sorted(shares[0] + shares[1]) == [f"{number}.png" for number in range(5)]
+    machines = cloud.training.get(f"{aws.prefix}-job").container.folders
+    config = json.loads((machines[1].configuration / "inputdataconfig.json").read_text())
+    assert config["share"]["S3DistributionType"] == "ShardedByS3Key"
+    assert config["share"]["TrainingInputMode"] == "FastFile"
+
+
+def test_who_writes_into_a_fast_file_channel_fails(aws, ended):
+    aws.put("data/red/1.png", b"1")
+    place = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{aws.bucket}/data/", "S3DataDistributionType": "FullyReplicated"}
+    channel = {"ChannelName": "share", "DataSource": {"S3DataSource": place}, "InputMode": "FastFile"}
+    request = aws.training("job", {"share": "write"}, InputDataConfig=[channel])
+    aws.client("sagemaker").create_training_job(**request)
+    job = ended("job")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "read-only" in job["FailureReason"]
 
 
 def test_a_failure_says_what_the_script_wrote(aws, ended):

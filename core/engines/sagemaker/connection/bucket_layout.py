@@ -2,6 +2,8 @@
 
 <prefix>/datasets/<version>/<channel>/<class>/<file>   with a manifest.json beside the class folders
 <prefix>/features/<key>/<features job>/                frozen features, a channel; complete.json beside it names it
+<prefix>/features/<key>/<features job>/parts/…         what several machines computed of them (jobs/many_machines.py)
+<prefix>/lists/<sha256>/<split>.json                   the pictures that they divide, a channel
 <prefix>/weights/<sha256>/<file>                       pretrained weights, a channel
 <prefix>/code/<sha256>/sourcedir.tar.gz                training_scripts
 <prefix>/jobs/<job>/output/model.tar.gz                as SageMaker writes it

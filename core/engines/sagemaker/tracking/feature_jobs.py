@@ -10,6 +10,9 @@ from core.engines.sagemaker.jobs.many_machines import lacking_text
 from core.store import Store
 from core.translation import plural, tr
 
+_LOST = "InternalServerError"
+"""How AWS begins to say that the fault was its own, as where a machine went away."""
+
 
 def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJobState) -> tuple[str, str]:
     """Return where the features of a finished job are, and why there are none; both are "" while one more job computes
@@ -50,7 +53,8 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
     return "", ""
 
 
-def may_go_on(creator: JobCreator, notes: CloudJobState) -> bool:
-    """Whether a failed job of several machines got far enough that what lacks is worth one more."""
-    first = notes.features_first and notes.features_job == notes.features_first
-    return bool(first) and creator.parts.has_begun(notes.features_key, notes.features_job)
+def may_go_on(creator: JobCreator, notes: CloudJobState, reason: str) -> bool:
+    """Whether a failed job of several machines is worth one more: a machine was lost, or some rows are kept."""
+    if not notes.features_first or notes.features_job != notes.features_first:
+        return False
+    return reason.startswith(_LOST) or creator.parts.has_begun(notes.features_key, notes.features_job)

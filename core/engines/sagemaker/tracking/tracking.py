@@ -128,7 +128,9 @@ class Tracker:
         if description is None:
             self._fail(name, _GONE)
         elif status is JobStatus.COMPLETED or (
-            status is JobStatus.FAILED and not new and may_go_on(self._creator_of(notes), notes)
+            status is JobStatus.FAILED
+            and not new
+            and may_go_on(self._creator_of(notes), notes, str(description.get("FailureReason", "")))
         ):
             self._launch(name, notes)
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):

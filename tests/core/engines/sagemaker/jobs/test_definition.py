@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 
 from core.engines.sagemaker.jobs.definition import RequestContext, check, training_request, tuning_request
 from core.engines.sagemaker.jobs.request_diff import differences
-from core.engines.sagemaker.jobs.training_source import FEATURES_PROGRAM, Source, pack, training_source
+from core.engines.sagemaker.jobs.training_source import FEATURES_PROGRAM, PART_PROGRAM, Source, pack, training_source
 from core.engines.sagemaker.jobs.validation import check_parents
 from core.engines.sagemaker.tracking.adopt import tuning_spec
 from core.errors import SpecError
@@ -298,7 +298,7 @@ def test_the_archive_is_the_same_everywhere_and_has_lf_only():
     assert source.offline().digest != source.digest
 
 
-@pytest.mark.parametrize("program", ["train.py", FEATURES_PROGRAM])
+@pytest.mark.parametrize("program", ["train.py", FEATURES_PROGRAM, PART_PROGRAM])
 def test_the_programs_of_the_archive_start(program, tmp_path):
     with tarfile.open(fileobj=io.BytesIO(training_source().archive)) as tar:
         extract(tar, tmp_path)
