@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MEMORY_MB = "SAGEHOUND_FEATURES_MEMORY_MB"
 """Set where less of the features than half of the memory may be in it at once."""
 FLOAT, CHECK = np.dtype("<f4"), np.dtype("<u4")
+_CHECKED = 65_536
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -93,7 +94,7 @@ class RowMatrix:
         """Return the CRC-32 of each of these rows as they are now."""
         found = np.zeros(len(rows), dtype=CHECK)
         for number, chosen in self._by_file(rows):
-            found[chosen] = checks_of(self.parts[number], rows[chosen] - self._starts[number])
+            found[chosen] = self._checks(number, rows[chosen] - self._starts[number])
         return found
 
     def damaged(self, rows: NDArray[np.int64], expected: NDArray[np.uint32]) -> int:
@@ -102,8 +103,16 @@ class RowMatrix:
         for number, chosen in self._by_file(rows):
             if not self.files[number].sha256:
                 local = rows[chosen] - self._starts[number]
-                wrong += int((checks_of(self.parts[number], local) != expected[chosen]).sum())
+                wrong += int((self._checks(number, local) != expected[chosen]).sum())
         return wrong
+
+    def _checks(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Return the CRC-32 of rows of one file, of which no more than some are in memory at once."""
+        found = []
+        for first in range(0, len(rows), _CHECKED):
+            found.append(checks_of(self.parts[number], rows[first : first + _CHECKED]))
+            self.forget()
+        return np.concatenate(found) if found else np.zeros(0, dtype=CHECK)
 
     def changed_files(self) -> list[Path]:
         """Return the files that are not what their SHA-256 says."""
