@@ -117,21 +117,25 @@ class JobCreator:
         context = dataclasses.replace(context, checkpoints=f"{self._workspace.uri('features', key, job.name)}/")
         return Prepared(training_request(job, context))
 
-    def prepare_parts(self, spec: Spec, key: str, mark: str = "", lacking: Collection[str] | None = None) -> Prepared:
+    def prepare_parts(
+        self, spec: Spec, key: str, mark: str = "", first: str = "", lacking: Collection[str] | None = None
+    ) -> Prepared:
         """Return the request of the job whose machines compute the features of a key, each its share.
 
         Args:
-            lacking: the SHA-256 of the pictures that an earlier job left out, for one more job over them alone.
+            first: the job beside whose parts those of this one are put; "" for a job that is the first.
+            lacking: the SHA-256 of the pictures that earlier jobs left out, for one more job over them alone.
 
         Raises:
             SpecError: the channels do not list their pictures.
             Others: as `prepare`.
         """
         job, lists = _features_job(spec), self.parts.lists(spec.training.channels)
-        first, cloud, listed = job.name, cloud_of(job), pictures_in(lists)
+        cloud, listed = cloud_of(job), pictures_in(lists)
         machines = min(cloud.instance_count, listed)  # more would have nothing to do
-        if lacking is not None:
+        if job.name == first:
             job = dataclasses.replace(job, name=f"{first[: LONGEST_NAME - 2].rstrip('-')}-2")
+        if lacking is not None:
             machines = machines_for(len(lacking), listed, machines)
         dim = BACKBONES[job.hyperparameters["backbone"]].dim
         volume = cloud.volume_gb or volume_for_features(listed, dim)
@@ -141,17 +145,17 @@ class JobCreator:
         scripts = self._scripts(job)
         context = self._context(job, job.name, channels, scripts, scripts.part, mark)
         context = dataclasses.replace(
-            context, output=self.parts.parts_uri(key, first), checkpoints=self.parts.checkpoints(key)
+            context, output=self.parts.parts_uri(key, first or job.name), checkpoints=self.parts.checkpoints(key)
         )
         return Prepared(spread(training_request(job, context), lists))
 
-    def join_parts(self, spec: Spec, key: str) -> Joined:
-        """Make one channel of what the machines left, if nothing lacks, and mark it as whole.
+    def join_parts(self, spec: Spec, key: str, first: str) -> Joined:
+        """Make one channel of what the machines of `first` and later jobs left, if nothing lacks, and mark it as whole.
 
         Raises:
             EngineError: nothing can be made of it, or S3 refused.
         """
-        joined = self.parts.join(self.parts.lists(spec.training.channels), key, _features_job(spec).name)
+        joined = self.parts.join(self.parts.lists(spec.training.channels), key, first)
         if joined.uri:
             self._mark_whole(key, joined.uri)
         return joined
@@ -205,21 +209,25 @@ class JobCreator:
         return f"{training.dataset_version or 'unknown'}-{asked['backbone']}-{digest}"
 
     def features_at(self, key: str) -> str:
-        """Return where the features of a key are in S3, whole; "" where they are yet to be computed."""
+        """Return where the features of a key are in S3, whole; "" where some of them are yet to be computed."""
+        uri = self.features_once_at(key)
+        return uri if uri and self.parts.has_matrices(split_uri(uri)[1]) else ""
+
+    def features_once_at(self, key: str) -> str:
+        """Return where the features of a key were whole once; "" where they never were."""
         from botocore.exceptions import ClientError
 
         with translated(tr("The bucket could not be read."), self._aws.profile):
             try:
                 marker = self._workspace.key("features", key, _COMPLETE)
                 body = self._aws.client("s3").get_object(Bucket=self._workspace.bucket, Key=marker)["Body"].read()
-                uri = str(json.loads(body)["uri"])
+                return str(json.loads(body)["uri"])
             except ClientError as error:
                 if code_of(error) in ("404", "NoSuchKey"):
                     return ""
                 raise
             except (ValueError, KeyError, TypeError):
                 return ""
-        return uri if self._exists(split_uri(f"{uri}/features.json")[1]) else ""
 
     def complete_features(self, key: str, job: str) -> str:
         """Mark the features that a finished job computed as whole; returns their address, "" if it left none."""

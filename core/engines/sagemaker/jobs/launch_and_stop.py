@@ -55,14 +55,21 @@ def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppP
             tr("Choose one machine for features, or fix what the ranges search."),
             field="feature_machines",
         )
+    first, lacking = "", None
+    if many and not features and (once := creator.features_once_at(key)):
+        # They were whole: what is still there is not computed again.
+        first = once.rpartition("/")[2]
+        joined = creator.join_parts(spec, key, first)
+        features, lacking = joined.uri, joined.lacking
+        first = first if joined.whole else ""
     if many and not features:
-        prepared = creator.prepare_parts(spec, key, state.mark)
+        prepared = creator.prepare_parts(spec, key, state.mark, first, lacking if first else None)
         resources = prepared.request["ResourceConfig"]
         state = dataclasses.replace(
             state,
             features_key=key,
             features_job=prepared.name,
-            features_first=prepared.name,
+            features_first=first or prepared.name,
             features_machines=resources["InstanceCount"],
             features_type=resources["InstanceType"],
             packed=isinstance(spec, TuningSpec) and spec.packed,

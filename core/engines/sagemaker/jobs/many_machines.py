@@ -38,7 +38,7 @@ from training_scripts.features import about_samples, check_classes
 from training_scripts.job import JobError
 from training_scripts.left_out import LeftOut, write_left_out
 from training_scripts.parts import INDEX_FILE, KNOWN_LIST, KNOWN_ROWS, PART_FILE, Part
-from training_scripts.row_matrix import MatrixFile
+from training_scripts.row_matrix import MatrixFile, files_in
 from training_scripts.unknown import MOST_POINTS, learn_known, some_of_each
 
 SPLITS = ("train", "valid", "test")
@@ -161,6 +161,25 @@ class FeatureParts:
         """Whether a job has kept rows in its checkpoints."""
         prefix = self._workspace.key("checkpoints", "features", key, job)
         return any(name.endswith(f"/{INDEX_FILE}") for name in self._sizes(f"{prefix}/"))
+
+    def has_matrices(self, folder: str) -> bool:
+        """Whether a channel of features in S3 has its list, and all files that it names with the sizes that it says."""
+        text = self._get(self._workspace.bucket, f"{folder}/{FEATURES_FILE}")
+        if text is None:
+            return False
+        try:
+            about = json.loads(text)
+            matrices = files_in(about) if "matrices" in about else []  # earlier versions say no sizes
+            row = 4 * int(about["dim"]) if matrices else 0
+        except _UNREADABLE:
+            return False
+        sizes = self._sizes(f"{folder}/")
+        return all(
+            size == item.rows * row if item.sha256 else size >= item.rows * row
+            for item in matrices
+            if not item.file.startswith("/")
+            for size in [sizes.get(item.file, -1)]
+        )
 
     def join(self, lists: Lists, key: str, first: str) -> Joined:
         """Make one channel of the parts that are there, if nothing lacks.

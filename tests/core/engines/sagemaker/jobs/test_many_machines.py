@@ -178,15 +178,7 @@ def test_a_part_that_is_gone_costs_one_more_job_over_its_pictures_alone(
     types = [request["ResourceConfig"]["InstanceType"] for request in cloud.asked("CreateTrainingJob")]
     assert types == ["ml.m5.large", "ml.m5.large", "ml.m5.xlarge"]
     again = cloud.asked("CreateTrainingJob")[1]
-    (lists,) = (item for item in again["InputDataConfig"] if item["ChannelName"] == "manifest")
-    place = lists["DataSource"]["S3DataSource"]["S3Uri"]
-    listed = [
-        item["sha256"]
-        for key in cloud.storage.keys(place)
-        if not key.endswith("known.json")
-        for item in json.loads(cloud.storage.read(f"s3://{workspace.bucket}/{key}"))["pictures"]
-    ]
-    assert sorted(listed) == sorted(lost)
+    assert listed(cloud, again) == sorted(lost)
     assert 0 < len(lost) < len(manifest.pictures)
     kept = f"{len(lost)} pictures were computed before and are not computed again."
     assert kept in engine.read_log("spoiled").lines
@@ -196,6 +188,35 @@ def test_a_part_that_is_gone_costs_one_more_job_over_its_pictures_alone(
     notes = engine.notes("spoiled")
     assert notes.features_before_seconds >= 2
     assert engine.spent("spoiled") == pytest.approx(engine.bill("spoiled").usd)
+
+
+def listed(cloud, request):
+    """The pictures that a job over features is asked for."""
+    (lists,) = (item for item in request["InputDataConfig"] if item["ChannelName"] == "manifest")
+    place = lists["DataSource"]["S3DataSource"]["S3Uri"]
+    return sorted(
+        item["sha256"]
+        for key in cloud.storage.keys(place)
+        if not key.endswith("known.json")
+        for item in json.loads(cloud.storage.read(f"s3://{place.split('/')[2]}/{key}"))["pictures"]
+    )
+
+
+def test_a_part_that_went_away_later_is_computed_again_and_no_other(quick, manifest, cloud, workspace, tmp_path):
+    spec = training(quick, manifest, "before", 2)
+    quick.start(spec)
+    finished(quick, "before")
+    key = quick._creator.features_key(spec)
+    base = workspace.uri("features", key, "before-features", "parts", "before-features", "output", "model", "algo-1")
+    index = cloud.storage.read(f"{base}/rows.index")
+    cloud.storage.write(f"{base}/features.f32", cloud.storage.read(f"{base}/features.f32")[:-4])
+    assert quick._creator.features_at(key) == ""
+    quick.start(dataclasses.replace(spec, name="after"))
+    finished(quick, "after")
+    assert jobs(cloud) == [("before-features", 2), ("before", 1), ("after-features", 1), ("after", 1)]
+    asked = listed(cloud, cloud.asked("CreateTrainingJob")[2])
+    assert asked == sorted(index[at : at + 32].hex() for at in range(0, len(index), 36))
+    assert_right(channel(cloud, quick, spec, tmp_path / "read"), manifest)
 
 
 def assert_right(read, manifest):
