@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppP
             tr("Choose one machine for features, or fix what the ranges search."),
             field="feature_machines",
         )
-    first, lacking = "", None
+    first = ""
+    lacking: Collection[str] | None = None
     if many and not features and (once := creator.features_once_at(key)):
         # They were whole: what is still there is not computed again.
         first = once.rpartition("/")[2]

@@ -235,7 +235,8 @@ class FeatureParts:
             raise ValueError(f"{name} is not what it was")
         return content
 
-    def _alike(self, parts: list[_Found]) -> list[_Found]:
+    @staticmethod
+    def _alike(parts: list[_Found]) -> list[_Found]:
         """Return the parts whose numbers depend on the same as those of the first one with rows."""
         about = next((found.part.about for found in parts if found.part.rows), {})
         kept = [found for found in parts if not found.part.rows or found.part.about == about]
@@ -308,7 +309,8 @@ def _write(folder: Path, lists: Lists, parts: Sequence[_Found]) -> None:
     row_of: dict[str, int] = {}
     changed: dict[str, str] = {}
     failures = {asked: failure for found in parts for asked, failure in found.part.failures.items()}
-    matrices, start = [], 0
+    matrices: list[MatrixFile] = []
+    start = 0
     for found in parts:
         file = found.part.files[MATRIX_FILE]
         matrices.append(MatrixFile(f"{found.folder}/{MATRIX_FILE}", start, found.part.rows, file.sha256))
