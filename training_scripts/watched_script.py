@@ -120,7 +120,7 @@ def run_job(
     folders, stop = JobFolders.from_environment(environ), StopRequest().listen()
     what, wordless_s = _SCRIPTS[script]
     command = [sys.executable, str(Path(__file__).resolve().parent / script), *arguments]
-    tries, silence_s = (2, silence_s) if script in _ALONE else patience(environ, silence_s)
+    tries, silence_s = patience(environ, silence_s, alone=script in _ALONE)
     try:
         with tempfile.TemporaryDirectory(prefix="sagehound-") as folder:
             return WatchedScript(what, command, Path(folder) / "log", stop, silence_s, wordless_s, tries).run()
@@ -128,13 +128,13 @@ def run_job(
         return report_failure(error, folders)
 
 
-def patience(environ: Mapping[str, str], silence_s: float) -> tuple[int, float]:
+def patience(environ: Mapping[str, str], silence_s: float, alone: bool = False) -> tuple[int, float]:
     """Return how often a job's script is started at most, and how long it may do nothing.
 
     A training on several machines is started on each of them by SageMaker alone, so there it is only ended; and one
-    that waits for another is not yet one that stands still.
+    that waits for another is not yet one that stands still. `alone`: the script waits for no other machine.
     """
-    if len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1:
+    if not alone and len(json.loads(environ.get("SM_HOSTS", "[]"))) > 1:
         return 1, OTHERS_S + silence_s
     return 2, silence_s
 

@@ -88,6 +88,7 @@ def test_a_signal_that_ended_it_is_the_reason(watched):
 def test_a_machine_that_waits_for_another_does_not_stand_still(hosts, expected):
     """Not before the waiting itself has failed, which says more."""
     assert patience({} if hosts is None else {"SM_HOSTS": hosts}, 180) == expected
+    assert patience({} if hosts is None else {"SM_HOSTS": hosts}, 180, alone=True) == (2, 180)
     assert expected[0] == 2 or expected[1] > TIMEOUT.total_seconds()
 
 

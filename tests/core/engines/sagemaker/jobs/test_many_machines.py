@@ -248,6 +248,27 @@ def test_a_machine_that_is_lost_costs_one_more_job(quick, manifest, cloud, tmp_p
     assert_right(channel(cloud, engine, spec, tmp_path / "read"), manifest)
 
 
+def test_spot_machines_that_are_taken_away_begin_with_what_they_had(quick, manifest, cloud, tmp_path):
+    cloud.training.plan("-features$", JobFaults("taken", after_lines=2, sign="features ", reclaim=True))
+    spec = training(quick, manifest, "spot", 2, spot=True)
+    quick.start(spec)
+    finished(quick, "spot")
+    assert [name for name, _ in jobs(cloud)] == ["spot-features", "spot"]
+    assert cloud.training.get("spot-features").attempt == 1
+    assert_right(channel(cloud, quick, spec, tmp_path / "read"), manifest)
+
+
+def test_stopping_ends_all_machines_and_starts_nothing_more(quick, manifest, cloud):
+    quick.start(training(quick, manifest, "halted", 2))
+    quick.stop("halted")
+    deadline = time.monotonic() + 60
+    while not (job := quick.job("halted")).status.is_final:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    assert job.status is JobStatus.STOPPED
+    assert jobs(cloud) == [("halted-features", 2)]
+
+
 def test_what_several_machines_cannot_do_is_said_before_anything_is_paid(engine, manifest, cloud, aws, workspace):
     spec = training(engine, manifest, "one", 3)
     fixed = {name: value for name, value in spec.hyperparameters.items() if name != "backbone"}
