@@ -23,8 +23,9 @@ import shutil
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 
+from training_scripts import runtime
 from training_scripts.backbones import BACKBONES
-from training_scripts.data import Samples, load_list
+from training_scripts.data import Samples, cores, load_list
 from training_scripts.durable import replacing
 from training_scripts.extraction import BACKBONE_STATE, Row
 from training_scripts.feature_store import MATRIX_FILE, FeatureStore
@@ -34,6 +35,9 @@ from training_scripts.metrics import write_whole_lines
 from training_scripts.outside import UNUSABLE, read_json
 from training_scripts.parts import INDEX_FILE, KNOWN_LIST, KNOWN_ROWS, MANIFEST, Failure, Part, write_part
 from training_scripts.weights import find
+
+READERS = 4
+"""Threads for each core: a picture that is read as it is needed comes from S3, and mostly they wait for it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +70,8 @@ def make_part(args: Namespace, folders: JobFolders, host: str, hosts: Sequence[s
     stores = (folders.checkpoints or folders.output) / host
     if folders.checkpoints is not None:
         _recover(folders.checkpoints.parent, stores, BACKBONES[args.backbone].dim, wanted)
+    if not args.num_workers and not runtime.has_gpu():
+        args.num_workers = READERS * cores()
     store, name, computed = fill_store(args, preprocessing, weights, stores, mine, stop)
     place = folders.model / host
     files = [MATRIX_FILE, INDEX_FILE, *([BACKBONE_STATE] if host == hosts[0] else [])]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training_scripts import feature_part
+from training_scripts.data import cores
 from training_scripts.extraction import Row
 from training_scripts.feature_store import FeatureStore, read_index
 from training_scripts.parts import PART_FILE, Part
@@ -60,6 +61,7 @@ def test_a_share_is_computed_but_for_what_other_machines_and_jobs_have_kept(
     asked = []
 
     def fill(args, preprocessing, weights, stores, splits, stop):  # type: ignore[no-untyped-def]
+        assert args.num_workers == 4 * cores(), "most of them wait for S3"
         store = FeatureStore(stores / "key", DIM)
         asked.extend(value for value in splits["train"].hashes if store.row(value) is None)
         store.append([sha(0), sha(9)], np.zeros((2, DIM), np.float32))
