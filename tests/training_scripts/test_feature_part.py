@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,9 +59,9 @@ def test_a_share_is_computed_but_for_what_other_machines_and_jobs_have_kept(
     content = bytearray(kept.matrix_file.read_bytes())
     content[2 * DIM * 4 - 1] ^= 1  # of the picture 2
     kept.matrix_file.write_bytes(content)
-    asked = []
+    asked: list[str] = []
 
-    def fill(args, preprocessing, weights, stores, splits, stop):  # type: ignore[no-untyped-def]
+    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any) -> Any:
         assert args.num_workers == 4 * cores(), "most of them wait for S3"
         store = FeatureStore(stores / "key", DIM)
         asked.extend(value for value in splits["train"].hashes if store.row(value) is None)

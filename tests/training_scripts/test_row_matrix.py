@@ -125,7 +125,7 @@ def test_blocks_are_read_one_after_another_and_mixed(several: Path) -> None:
     assert firsts[0] != firsts[1]
 
 
-def test_more_features_than_memory_are_read_by_blocks(tmp_path: Path) -> None:
+def test_more_features_than_memory_are_read_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 5 * BLOCK_ROWS
     values = np.arange(count * 2, dtype=np.float32).reshape(count, 2)
     (tmp_path / "store").mkdir()
@@ -136,8 +136,8 @@ def test_more_features_than_memory_are_read_by_blocks(tmp_path: Path) -> None:
     write_channel(tmp_path / "channel", store, {"train": many}, ABOUT)
     found = read_channel(tmp_path / "channel").sets["train"]
     source, order = FeatureSource(found, memory=1000), np.random.default_rng(0).permutation(count)
-    given_back = []
-    found.matrix.forget = lambda: given_back.append(True)  # type: ignore[method-assign]
+    given_back: list[bool] = []
+    monkeypatch.setattr(found.matrix, "forget", lambda: given_back.append(True))
     batches = list(source.training_batches(order, 64, 1))
     assert len(given_back) == 5
     assert np.array_equal(np.sort(np.concatenate([batch.positions for batch in batches])), np.arange(count))
