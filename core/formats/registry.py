@@ -91,12 +91,21 @@ def read_listing(walk: Walk, options: ReadOptions) -> Listing:
     if folders := joined.folders_of(walk.root):
         listing = joined.read_joined(walk, folders, options, read_listing)
         listing.options = options
-        return listing
+        return _with_splits(listing)
     source = Source(walk, options)
     listing = _chosen(source) if _is_chosen(options) else _recognised(source)
     if os.fspath(listing.root) != os.fspath(walk.root) and options.labels and not os.path.isabs(options.labels):
         options = dataclasses.replace(options, labels=os.fspath(walk.root / options.labels))
     listing.options = options
+    return _with_splits(listing)
+
+
+def _with_splits(listing: Listing) -> Listing:
+    """Return a listing in which every picture has a split or none has: one without, beside others with, is in train."""
+    if listing.layout == "splits":
+        listing.examples = [
+            example if example.split else dataclasses.replace(example, split="train") for example in listing.examples
+        ]
     return listing
 
 

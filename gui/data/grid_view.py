@@ -108,8 +108,8 @@ class GridView(QAbstractItemView):
         return self._layout.square(index.row()).translated(0, -self.verticalOffset())
 
     def indexAt(self, point: QPoint) -> QModelIndex:
-        """Return the picture under a point of the viewport."""
-        row = self._layout.row_at(point.x(), point.y() + self.verticalOffset())
+        """Return the picture under a point of the viewport; the header that stays at the top is before it."""
+        row = -1 if self._header_under(point) else self._layout.row_at(point.x(), point.y() + self.verticalOffset())
         return self._pictures.index(row) if row >= 0 else QModelIndex()
 
     def scrollTo(

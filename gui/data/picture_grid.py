@@ -131,7 +131,7 @@ class PictureGrid(GridView):
         if event.button() is not Qt.MouseButton.LeftButton:
             return
         at = self._in_grid(event.position().toPoint())
-        self._press, self._pressed_row = at, self._layout.row_at(at.x(), at.y())
+        self._press, self._pressed_row = at, self.indexAt(event.position().toPoint()).row()
         control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         row = self._pressed_row
         if row >= 0 and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:

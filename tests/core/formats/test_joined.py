@@ -183,6 +183,21 @@ def test_writing_moves_the_pictures_themselves_and_leaves_the_links(make_dataset
     assert data.split(data.scan(tmp_path / "out")).version == version, "the same pictures, the same version"
 
 
+def test_what_is_written_of_folders_with_and_without_splits_is_read_back_as_the_same(make_dataset, tmp_path, workbench):
+    split = make_dataset({"train/cat": 2, "train/dog": 2, "test/cat": 1, "test/dog": 1}, "split")
+    plain = make_dataset({"cat": 2, "dog": 2}, "plain", 20)
+    data = workbench.data
+    scan = data.scan(data.join([split, plain]))
+    version = data.split(scan).version
+    assert {picture.split for picture in scan.pictures if picture.path.startswith("plain/")} == {"train"}
+    data.write_labels(scan, tmp_path / "out")
+    data.convert(scan.root, "csv", tmp_path / "csv")
+    for written in ("out", "csv"):
+        again = data.scan(tmp_path / written)
+        assert len(again.pictures) == 10
+        assert data.split(again).version == version
+
+
 def test_pictures_are_not_moved_or_copied_out_of_their_folders_into_one_of_ours(make_dataset, tmp_path, workbench):
     one, other = make_dataset({"cat": 2, "dog": 2}, "x/one"), make_dataset({"cat": 1, "dog": 1}, "y/other", 20)
     data = workbench.data

@@ -122,6 +122,15 @@ def click(grid, qtbot, row, modifier=Qt.KeyboardModifier.NoModifier):
     qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifier, at(grid, row))
 
 
+def test_the_header_that_stays_at_the_top_is_before_the_pictures_behind_it(grid, qtbot):
+    grid.model().set_pictures([picture("a", number) for number in range(200)])
+    grid.verticalScrollBar().setValue(HEADER + grid.cell // 2)
+    spot = QPoint(grid.viewport().width() - 20, HEADER // 2)
+    assert not grid.indexAt(spot).isValid()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+    assert chosen(grid) == list(range(200))
+
+
 def test_many_are_chosen_by_click_and_by_key(grid, qtbot):
     shift, control = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
     click(grid, qtbot, 1)
