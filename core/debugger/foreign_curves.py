@@ -37,6 +37,8 @@ _LONGEST_REASON = 200
 MOST_BYTES = 512 * 1024 * 1024
 """Of a file that is read whole; a larger one is data rather than curves. TensorBoard's, with pictures, are not."""
 _EVENTS = "events.out.tfevents."
+_LOGGED = "runs"
+"""Where a Trainer logs to, in its output folder."""
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
 
 
@@ -149,7 +151,8 @@ def _reason(error: Exception) -> str:
 def _sources(place: Path, top: Path) -> Iterator[_Source]:
     """Yield what is in one file, or in one folder without those below it; nothing in a folder that cannot be read.
 
-    The checkpoints of Hugging Face's Trainer are of one run, that of the folder which they are in.
+    The checkpoints of Hugging Face's Trainer are of one run, that of the folder which they are in, and so are the event
+    files that it writes below `runs` there.
     """
     try:
         files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
@@ -159,10 +162,11 @@ def _sources(place: Path, top: Path) -> Iterator[_Source]:
     except OSError:
         return
     if state is not None and (place == top or not _CHECKPOINT.fullmatch(place.name)):
-        yield _Source(
-            [state], partial(tracker_files.trainer_state, place.parent.name if state == place else place.name)
-        )
-    if events := [file for file in files if file.name.startswith(_EVENTS)]:
+        name = place.parent.name if state == place else place.name
+        logged = [] if state == place else sorted((place / _LOGGED).rglob(f"{_EVENTS}*"))
+        yield _Source([*logged, state], partial(_trainer, name), math.inf)
+    events = [file for file in files if file.name.startswith(_EVENTS)]
+    if events and not _of_a_trainer(place, top):
         yield _Source(events, _tensorboard, math.inf)  # a run that was resumed has a file for each part
     if metrics:
         yield _Source(metrics, partial(_mlflow, place))
@@ -197,6 +201,24 @@ def _tensorboard(file: Path) -> Runs:
             if meaning_of(tag):
                 curves.setdefault(tag, {})[step] = value
     return {file.parent.name: curves}
+
+
+def _of_a_trainer(place: Path, top: Path) -> bool:
+    """Whether a folder is one of those that a Trainer logs to, in a folder that is read with its state."""
+    logs = [folder for folder in (place, *place.parents) if folder.name == _LOGGED and top in folder.parents]
+    return any(tracker_files.latest_state(folder.parent) is not None for folder in logs)
+
+
+def _trainer(name: str, file: Path) -> Runs:
+    """Read the state of a Trainer, or what it logged for TensorBoard, by the names that its state has."""
+    if file.name == tracker_files.TRAINER:
+        return tracker_files.trainer_state(name, file)
+    logged = {
+        tag.removeprefix("train/").replace("eval/", "eval_", 1): curve
+        for curves in _tensorboard(file).values()
+        for tag, curve in curves.items()
+    }
+    return {name: logged}
 
 
 def _mlflow(run: Path, file: Path) -> Runs:

@@ -227,7 +227,8 @@ class WatchedScript(WatchedJob):
             }
         )
         try:
-            return subprocess.Popen(self.command, env=environment)
+            # What the shell handed on belongs to the script: python <(…) reads its program from there.
+            return subprocess.Popen(self.command, env=environment, close_fds=False)
         except OSError as error:
             raise UserFacingError(
                 tr("{command} could not be started.").format(command=self.command[0]),

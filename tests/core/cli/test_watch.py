@@ -9,6 +9,7 @@ import time
 import pytest
 
 from core.engines.local.engine import LocalEngine
+from core.engines.local.watched import WatchedScript
 from core.jobs.status import JobStatus, RuleStatus
 from core.paths import ROOT, AppPaths
 from core.store import Store
@@ -162,6 +163,18 @@ def test_two_lines_in_a_notebook_make_a_job(tmp_path, home):
     ((record, _),) = jobs
     assert (record.name, record.kind, record.status) == (job, "watched", JobStatus.COMPLETED)
     assert "GradientsNotCleared" in {event.rule for event in events if hasattr(event, "rule")}
+
+
+def test_what_the_shell_handed_on_is_the_scripts(tmp_path, home):
+    """`python <(…)` reads its program from there."""
+    reads, writes = os.pipe()
+    os.set_inheritable(reads, True)
+    os.write(writes, bytes([7]))
+    os.close(writes)
+    program = f"import os; raise SystemExit(os.read({reads}, 1)[0])"
+    process = WatchedScript([sys.executable, "-S", "-c", program], AppPaths(home))._start()
+    os.close(reads)
+    assert process.wait(120) == 7
 
 
 def test_wrong_use_is_said(tmp_path, home):

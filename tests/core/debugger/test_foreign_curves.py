@@ -168,6 +168,19 @@ def test_the_trainers_checkpoints_are_one_run(tmp_path, monkeypatch):
     assert [run.name for run in recorded_runs(tmp_path / "output" / "checkpoint-5")] == ["checkpoint-5"]
 
 
+def test_what_a_trainer_logs_beside_its_state_is_the_same_run(tmp_path):
+    _trainer(tmp_path / "output" / "checkpoint-5", 5)
+    tensorboard(tmp_path / "output" / "runs" / "Nov27_host", train__loss=FALLING, eval__loss=RISING)
+    tensorboard(tmp_path / "others" / "runs" / "first", loss=FALLING)
+    runs = {run.name: run.curves for run in recorded_runs(tmp_path)}
+    assert {name: sorted(curves) for name, curves in runs.items()} == {
+        "output": ["eval_loss", "loss"],
+        "first": ["loss"],
+    }
+    assert runs["output"]["loss"][-1][0] == 110  # the state of a checkpoint knows less
+    assert [run.name for run in recorded_runs(tmp_path / "output" / "runs")] == ["Nov27_host"]
+
+
 def _database(file, runs, metrics):
     with closing(sqlite3.connect(file)) as database:
         database.execute("CREATE TABLE runs (run_uuid TEXT, name TEXT)")

@@ -96,13 +96,15 @@ class Scaling(Check):
         self._first_input: Tensor | None = None
         self._backbone: tuple[str, float] | None = None
         self._met_layer = self._met_norm = False
+        # Of the module that is trained as a whole: one that generates is asked in parts as well, with other numbers.
+        self._whole: Model | None = None
         self._train: list[tuple[float, float, int, int]] = []
         self._valid: list[tuple[float, float, int, int]] = []
 
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
         """Listen to the first layers in a few of the first steps."""
         grad = self.session.grad
-        if inputs is not None and inputs.is_floating_point() and inputs.ndim >= 2 and self._counts(grad):
+        if inputs is not None and inputs.is_floating_point() and inputs.ndim >= 2 and self._counts(model, grad):
             numbers = inputs.detach()[:64].float()
             seen = (float(numbers.mean()), float(numbers.std()), len(numbers), numbers.numel())
             (self._train if grad else self._valid).append(seen)
@@ -193,8 +195,12 @@ class Scaling(Check):
             [(self.session.step, ratio, None)],
         )
 
-    def _counts(self, grad: bool) -> bool:
+    def _counts(self, model: Model, grad: bool) -> bool:
         """Whether this batch is one to take numbers of: the first of training, and the first of evaluations."""
+        if grad and self._whole is None:
+            self._whole = model
+        if model is not self._whole:
+            return False
         if grad:
             return len(self._train) < 8 and self.session.watching
         return len(self._valid) < 8 and len(self._train) >= 3
