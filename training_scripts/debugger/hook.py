@@ -70,14 +70,15 @@ _NORMALISATIONS = (
     nn.InstanceNorm3d,
 )
 _TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-_EVALUATED = 4096
-"""Elements that are kept of an evaluation's logits; four times as many of its inputs."""
 _EVALUATED_BATCH = 1 << 16
 """Elements of one evaluated batch's logits that are held on to until the evaluation is over."""
 _SMALL = 1 << 17
 """Parameters that a network may have to be saved in about a millisecond: a head for 100 classes, no backbone."""
 _SAMPLE_OF_SMALL = 2048
-"""Elements that are saved of such a network's weights and gradients, of which a search keeps a thousand."""
+"""Elements that are saved of such a network's weights, gradients and evaluated logits: a search keeps a thousand.
+
+In place of MAX_ELEMENTS. Of an evaluation's inputs four times as many.
+"""
 _LEAST_OUTPUTS = 16
 """Outputs of a channel in a batch from which on its activity is saved."""
 _PASSES_WITH_INPUTS = 2
@@ -302,7 +303,7 @@ class TensorHook(Callback):
             labels = torch.cat([item[1] for item in batches])
             losses = torch.stack([item[2] for item in batches])
             sizes = torch.tensor([item[3] for item in batches], device=losses.device, dtype=losses.dtype)
-            stride = max(1, math.ceil(logits.numel() / _EVALUATED))
+            stride = max(1, math.ceil(logits.numel() / self._most))
             name = self._loss_name
             looks = [Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ())]
             if self._predictions:
@@ -310,7 +311,7 @@ class TensorHook(Callback):
                 looks.append(Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)))
             if self._evaluated_inputs:
                 inputs = torch.cat([item.sample for item in self._evaluated_inputs])
-                stride = math.ceil(inputs.numel() / (4 * _EVALUATED))
+                stride = math.ceil(inputs.numel() / (4 * self._most))
                 looks.append(Look(f"{self._model_name}_input_0", inputs[::stride], tuple(inputs.shape)))
             self._evaluated_inputs, self._passes = [], self._passes + 1
             self._save("EVAL", self._eval_step - 1, to_saved(looks))
