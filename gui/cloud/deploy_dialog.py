@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Signal
-from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.cloud.hosting import Hosting, StrangersCode
 from core.errors import EngineError, UserFacingError
@@ -24,7 +24,7 @@ from gui.shared import formatting
 from gui.shared.basics import button, label, row
 from gui.shared.card import Card
 from gui.shared.cost_text import dollars
-from gui.shared.dialogs import Decision, Option
+from gui.shared.dialogs import Decision, GrowingDialog, Option
 from gui.shared.feedback import Banner, InlineError, ProgressRow
 from gui.shared.preflight_list import PreflightDialog
 
@@ -40,7 +40,7 @@ class _Model:
     picture: Path | None
 
 
-class DeployDialog(QDialog):
+class DeployDialog(GrowingDialog):
     """Deploys to a new endpoint, or puts the model behind one that is there.
 
     Signals:
@@ -84,7 +84,7 @@ class DeployDialog(QDialog):
         rehearsal.body.addLayout(line)
         rehearsal.add(self.progress)
         rehearsal.add(self.outcome)
-        self._box = box = QVBoxLayout(self)
+        box = QVBoxLayout(self)
         box.setContentsMargins(20, 20, 20, 16)
         box.setSpacing(12)
         box.addWidget(label(tr("Deploy {job}").format(job=self._job), "card", wrap=True))
@@ -104,15 +104,6 @@ class DeployDialog(QDialog):
         self.close_button.clicked.connect(self.reject)
         self.progress.cancelled.connect(self.cancel)
         self.finished.connect(lambda _result: self.cancel())
-
-    def event(self, event: QEvent) -> bool:
-        """Grow with what is said; Qt does not by itself where sentences are wrapped."""
-        handled = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest:
-            needed = self._box.totalHeightForWidth(self.width())
-            if self.height() < needed:
-                self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
-        return handled
 
     # What is chosen --------------------------------------------------------------------------------------------
 

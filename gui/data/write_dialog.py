@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
@@ -15,6 +15,7 @@ from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
+from gui.shared.dialogs import GrowingDialog
 from gui.shared.feedback import Banner, InlineError, ProgressRow
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MOVE = "move"
 """Chosen in place of a format: pictures are moved into class folders."""
 
 
-class WriteDialog(QDialog):
+class WriteDialog(GrowingDialog):
     """Asks where to and how, and writes the pictures there.
 
     Signals:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
 
 from core.jobs.records import Job
 from core.translation import plural, tr
 from gui.shared.basics import button, label
+from gui.shared.dialogs import GrowingDialog
 from gui.shared.icons import icon
 from gui.shared.theme import GRID
 
@@ -122,7 +123,7 @@ class DebugSource(QWidget):
         dialog.open()
 
 
-class AddressDialog(QDialog):
+class AddressDialog(GrowingDialog):
     """Asks for an s3:// address."""
 
     def __init__(self, parent: QWidget | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.models import ModelAddress
@@ -15,11 +15,12 @@ from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
+from gui.shared.dialogs import GrowingDialog
 from gui.shared.feedback import InlineError, ProgressRow
 from gui.shared.field import Field
 
 
-class SaveModelDialog(QDialog):
+class SaveModelDialog(GrowingDialog):
     """Asks for a format and a folder, and writes the model with a script that asks it and a model card.
 
     Signals:

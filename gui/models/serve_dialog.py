@@ -7,7 +7,7 @@ import socket
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.models import ModelAddress
@@ -17,12 +17,13 @@ from core.translation import tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, row
+from gui.shared.dialogs import GrowingDialog
 from gui.shared.feedback import InlineError, ProgressRow
 from gui.shared.field import Field
 from gui.shared.qr_code import QrCode
 
 
-class ServeDialog(QDialog):
+class ServeDialog(GrowingDialog):
     """Starts and stops a server; it ends with this dialog."""
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, address: ModelAddress) -> None:

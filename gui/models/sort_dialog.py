@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QComboBox, QDialog, QDoubleSpinBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLineEdit, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.models import ModelAddress
@@ -14,13 +14,14 @@ from core.translation import plural, tr
 from core.workbench import Workbench
 from gui.bridge import Bridge, Handle
 from gui.shared.basics import button, label, padded, row
+from gui.shared.dialogs import GrowingDialog
 from gui.shared.feedback import InlineError, ProgressRow
 from gui.shared.field import Field
 
 _WAYS = {Way.COPY: tr("Copy the pictures"), Way.MOVE: tr("Move the pictures"), Way.CSV: tr("Only write a table")}
 
 
-class SortDialog(QDialog):
+class SortDialog(GrowingDialog):
     """Asks where the class folders go, and how; afterwards all of it can be undone here."""
 
     def __init__(
@@ -40,6 +41,7 @@ class SortDialog(QDialog):
             self.way.addItem(words, way.value)
         self.threshold = padded(QDoubleSpinBox())
         self.threshold.setRange(0, 100)
+        self.threshold.setDecimals(1)
         self.threshold.setValue(80)
         self.threshold.setSuffix(" %")
         self.threshold.setAccessibleName(tr("Unsure below"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -38,6 +38,20 @@ class Option:
     answer: str
     text: str
     kind: ButtonKind = "secondary"
+
+
+class GrowingDialog(QDialog):
+    """A dialog that grows with what is said in it; Qt's do not by themselves where sentences are wrapped."""
+
+    def event(self, event: QEvent) -> bool:
+        """Take the room that the layout asks for, as far as the screen has it."""
+        handled = super().event(event)
+        # Asked first: by another event, of its end, the dialog has gone.
+        if event.type() == QEvent.Type.LayoutRequest and (box := self.layout()) is not None:
+            needed = box.totalHeightForWidth(self.width())
+            if self.height() < needed:
+                self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
+        return handled
 
 
 class Decision(QDialog):

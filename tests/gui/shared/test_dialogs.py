@@ -1,13 +1,14 @@
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from core.errors import UserFacingError
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
 from core.settings import Settings, SettingsFile
 from gui.cloud.aws_dialog import aws_profiles
-from gui.shared.dialogs import CloseDialog, Decision, Option, defect_dialog, error_dialog
+from gui.shared.basics import label
+from gui.shared.dialogs import CloseDialog, Decision, GrowingDialog, Option, defect_dialog, error_dialog
 from gui.window.settings_dialog import SettingsDialog
 
 
@@ -95,3 +96,20 @@ def test_profiles_are_read_without_the_sdk(tmp_path, monkeypatch):
     assert aws_profiles() == ["default", "old", "work"]
     (tmp_path / "config").write_bytes(b"\xff\xfe[")
     assert aws_profiles() == ["old"]
+
+
+def test_a_dialog_grows_with_what_is_said_in_it(qtbot):
+    dialog = GrowingDialog()
+    qtbot.addWidget(dialog)
+    box, field, said = QVBoxLayout(dialog), QLineEdit(), label("", "body", wrap=True)
+    box.addWidget(field)
+    box.addWidget(said)
+    said.hide()
+    dialog.setFixedWidth(200)
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    height = field.height()
+    said.setText("a sentence of several words that needs more than one line. " * 4)
+    said.show()
+    qtbot.waitUntil(lambda: said.height() >= said.heightForWidth(said.width()))
+    assert field.height() == height
