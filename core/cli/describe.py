@@ -71,8 +71,8 @@ def job_json(
     return data
 
 
-def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] = _no_url) -> str:
-    """Return a job for people."""
+def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] = _no_url, result: str = "") -> str:
+    """Return a job for people; `result` is what its model gets right."""
     lines = [
         f"{job.name}  {job.status}"
         + (f" ({job.secondary_status})" if job.secondary_status not in ("", str(job.status)) else "")
@@ -87,8 +87,8 @@ def job_text(job: Job, trials: list[TrainingJob], log_url: Callable[[str], str] 
         lines.append(f"code {job.code_version}")
     if job.note:
         lines.append(f"note: {job.note}")
-    if job.accuracy is not None:
-        lines.append(job.accuracy.sentence)
+    if result:
+        lines.append(result)
     if isinstance(job, TrainingJob):
         lines += [
             "",

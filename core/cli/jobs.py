@@ -58,12 +58,12 @@ def show(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
         trials = list(workbench.engine.trials(job.name)) if isinstance(job, TuningJob) else []
         url = workbench.engine.log_url
         data = job_json(job, trials, url) | cloud_facts(workbench, job)
-        more = cloud_lines(workbench, job)
+        more, result = cloud_lines(workbench, job), workbench.jobs.result(job)
         if isinstance(job, TuningJob) and (shares := workbench.jobs.importance(job)):
             data |= {"importance": dict(shares)}
             words = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
             more = [tr("What makes the difference: {words}.").format(words=words), *more]
-        console.result(data, lambda: "\n".join([job_text(job, trials, url), *more]))
+        console.result(data, lambda: "\n".join([job_text(job, trials, url, result), *more]))
     finally:
         workbench.close()
     return 0

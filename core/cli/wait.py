@@ -23,8 +23,8 @@ def wait_for(workbench: Workbench, name: str, console: Console) -> int:
     """Watch a job to its end and print it; Ctrl-C stops the job, a second one leaves it stopping."""
     job = watch_to_end(workbench, name, console)
     trials = list(workbench.engine.trials(name)) if isinstance(job, TuningJob) else []
-    url = workbench.engine.log_url
-    console.result(job_json(job, trials, url), lambda: job_text(job, trials, url))
+    url, result = workbench.engine.log_url, workbench.jobs.result(job)
+    console.result(job_json(job, trials, url), lambda: job_text(job, trials, url, result))
     if job.status is JobStatus.COMPLETED:
         return 0
     reason = job.failure_reason or (

@@ -168,14 +168,15 @@ class MainWindow(QMainWindow):
             return
         sentences = {JobStatus.COMPLETED: tr("{name} has completed."), JobStatus.STOPPED: tr("{name} was stopped.")}
         sentence = sentences.get(job.status, tr("{name} has failed.")).format(name=job.shown_name)
-        if job.status is JobStatus.COMPLETED and (found := job.accuracy) is not None:
-            sentence = tr("{name} has completed: {result}.").format(name=job.shown_name, result=found.sentence)
-        self.toasts.show(
-            sentence,
-            job.status,
-            tr("Show"),
-            lambda: self.pages.show_ended(job),
-        )
+
+        def show(result: str) -> None:
+            said = tr("{name} has completed. {result}.").format(name=job.shown_name, result=result)
+            self.toasts.show(said if result else sentence, job.status, tr("Show"), lambda: self.pages.show_ended(job))
+
+        if job.status is not JobStatus.COMPLETED or job.accuracy is None:
+            show("")
+            return
+        self._bridge.run(lambda on_progress, cancel: self.workbench.jobs.result(job), show, lambda error: show(""))
 
     # Building
 
