@@ -120,7 +120,8 @@ def _unit(grid: Tensor) -> Tensor:
     """Return grids as rows of mean 0 and length 1."""
     rows = grid.flatten(1)
     rows = rows - rows.mean(dim=1, keepdim=True)
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    length: Tensor = rows.norm(dim=1, keepdim=True)
+    return rows / length.clamp(min=1e-9)
 
 
 def _copies(trained: Tensor, evaluated: Tensor) -> int:

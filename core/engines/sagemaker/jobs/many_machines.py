@@ -114,14 +114,14 @@ class FeatureParts:
         Raises:
             SpecError: a channel has none, or it does not say what the pictures contain.
         """
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for split in SPLITS:
             if split not in channels:
                 continue
             bucket, prefix = split_uri(channels[split])
             text = self._get(bucket, join(prefix, CHANNEL_FILE))
             try:
-                data = None if text is None else json.loads(text)
+                data: Any = None if text is None else json.loads(text)
                 whole = data is not None and all(item["sha256"] and item["path"] for item in data["pictures"])
                 if not whole or "levels" not in data or (len(data["pictures"]) and not data["classes"]):
                     raise ValueError
