@@ -7,7 +7,9 @@ seed. Pure functions of features and labels; nothing here prints, saves or draws
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 MOST_ITERATIONS = 500
 TOLERANCE = 1e-5
 """The fit ends when no component of the gradient is larger."""
+MOST_KEPT = 8
+"""Sets of features that stay compressed: those of a trial of five folds, which are train, all, and all but one part."""
 _PRIOR = 2.0
 """Pictures that speak for a temperature of 1: the fewer there are, the less it moves from there."""
 _TEMPERATURES = (0.1, 10.0)
@@ -95,8 +99,7 @@ def fit(
     Features are standardised for the fit, so that a penalty means the same for every backbone; the head that is
     returned takes them as they are.
     """
-    centre, scale = features.mean(dim=0), features.std(dim=0, correction=0).mean().clamp_min(1e-8)
-    inputs, back = _compressed((features - centre) / scale)
+    centre, scale, inputs, back = _prepared(features)
     weight = torch.zeros(classes, inputs.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
     per_class = class_weights(labels.numpy(), classes, settings.class_weights)
@@ -125,6 +128,32 @@ def fit(
     with torch.no_grad():
         own = (weight if back is None else weight @ back) / scale
         return Linear(own.detach().clone(), (bias - own @ centre).detach().clone())
+
+
+_Prepared = tuple[Tensor, Tensor, Tensor, Tensor | None]
+_kept: OrderedDict[tuple[str, tuple[int, ...]], _Prepared] = OrderedDict()
+
+
+def _prepared(features: Tensor) -> _Prepared:
+    """Return the centre and scale of features, and what the fit works on: standardised, compressed, and the way back.
+
+    All trials of a search fit the same parts of the same pictures, and to compress these takes as long as a fit. So a
+    worker keeps what it has compressed, by content.
+    """
+    if len(features) >= features.shape[1]:
+        return _standardised(features)
+    key = hashlib.sha256(features.detach().contiguous().numpy()).hexdigest(), tuple(features.shape)
+    if key not in _kept:
+        _kept[key] = _standardised(features)
+        while len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]
+
+
+def _standardised(features: Tensor) -> _Prepared:
+    centre, scale = features.mean(dim=0), features.std(dim=0, correction=0).mean().clamp_min(1e-8)
+    return (centre, scale, *_compressed((features - centre) / scale))
 
 
 def _compressed(inputs: Tensor) -> tuple[Tensor, Tensor | None]:

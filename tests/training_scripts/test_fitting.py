@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -109,3 +110,16 @@ def test_few_pictures_move_the_temperature_little() -> None:
     right = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
     assert 0.8 < temperature(right, torch.tensor([0, 1])) < 1.0
     assert 1.0 < temperature(right, torch.tensor([2, 2])) < 3.0
+
+
+def test_the_same_features_are_compressed_once_and_others_are_not_taken_for_them() -> None:
+    random = torch.Generator().manual_seed(3)
+    labels = torch.tensor([0, 1] * 10)
+    sets = [torch.randn(20, 50, generator=random) for _ in range(fitting.MOST_KEPT + 2)]
+    first = [fitting.fit(features, labels, 2, fitting.Settings(1e-2)) for features in sets]
+    again = [fitting.fit(features.clone(), labels, 2, fitting.Settings(1e-2)) for features in sets[::-1]][::-1]
+    assert all(torch.equal(one.weight, other.weight) for one, other in zip(first, again, strict=True))
+    assert not any(torch.equal(one.weight, other.weight) for one, other in itertools.pairwise(first))
+    assert len(fitting._kept) == fitting.MOST_KEPT
+    kept = fitting._prepared(sets[0])
+    assert fitting._prepared(sets[0].clone())[2] is kept[2]
