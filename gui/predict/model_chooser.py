@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
+from core.jobs.accuracy import percent
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.translation import tr
@@ -133,7 +134,10 @@ class ModelChooser(QComboBox):
 
 def _share(choice: ModelChoice) -> str:
     """Return how much a model has right, as the end of its entry; "" where that is not known."""
-    return "" if choice.accuracy is None else f"{_DOT}{choice.accuracy.figures}"
+    if choice.accuracy is None:
+        return ""
+    share, bounds = percent(choice.accuracy.share), choice.accuracy.bounds
+    return f"{_DOT}{share} ({bounds})" if bounds else f"{_DOT}{share}"
 
 
 def _title(choice: ModelChoice) -> str:

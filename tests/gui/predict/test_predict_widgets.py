@@ -14,6 +14,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QProgressBar
 
 from core.errors import EngineError, PictureError
+from core.jobs.accuracy import Accuracy
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
@@ -329,6 +330,17 @@ def test_the_nearest_training_pictures_come_with_class_and_distance(qtbot, bridg
     strip.ask(lambda cancel: [])
     assert strip.list.count() == 0
     qtbot.waitUntil(strip.isHidden)
+
+
+def test_the_chooser_says_how_much_a_model_gets_right_and_how_sure_that_is(qtbot):
+    chooser = ModelChooser()
+    qtbot.addWidget(chooser)
+    old = ModelChoice("t-001", "t", 1, "t", True, 0.25, accuracy=Accuracy("test", 0.75))
+    new = replace(old, job="t-002", accuracy=Accuracy("test", 72 / 74, 74))
+    chooser.set_models(None, [old, new])
+    assert chooser.itemText(0).endswith("  ·  75.0 %")
+    assert chooser.itemText(1).endswith("  ·  97.3 % (91–99 %)")
+    assert "72 of 74 right on test (97.3 %, 91 to 99 %)" in chooser.itemData(1, Qt.ItemDataRole.ToolTipRole)
 
 
 def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):
