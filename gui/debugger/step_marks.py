@@ -43,6 +43,10 @@ def marks_of(outcomes: Iterable[RuleOutcome]) -> tuple[Mark, ...]:
     return tuple(sorted(found, key=lambda mark: mark.step))
 
 
+_LEAST_PIXELS = 60
+"""Between the numbers of two steps on the axis."""
+
+
 class StepClock:
     """Turns training steps into seconds since an origin and back; empty where the profile has no training steps."""
 
@@ -79,11 +83,17 @@ class StepAxis(pg.AxisItem):  # type: ignore[misc]
         self.setStyle(tickFont=font("caption"), tickLength=0, tickTextOffset=3)
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
-        """Return the times of round step numbers, about one every 110 pixels."""
+        """Return the times of round step numbers, about one every 110 pixels of the part of the axis that has steps."""
         low, high = self._clock.nearest(minVal), self._clock.nearest(maxVal)
-        apart = _round_up((high - low) / max(2.0, size / 110))
+        began, ended = self._clock.times([low, high])
+        pixel = (maxVal - minVal) / max(1.0, size)
+        apart = _round_up((high - low) / max(1.5, (ended - began) / pixel / 110))
         steps = np.arange(math.ceil(low / apart) * apart, high + 1e-9, apart)
-        return [(float(apart), self._clock.times(steps).tolist())]
+        times: list[float] = []
+        for time in self._clock.times(steps).tolist():  # steps are not evenly long: an evaluation stands between some
+            if not times or time - times[-1] >= _LEAST_PIXELS * pixel:
+                times.append(time)
+        return [(float(apart), times)]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Return the step numbers, the first with the word."""

@@ -121,6 +121,9 @@ def test_steps_saved_tensors_and_findings_stand_on_the_same_axis(timeline, qtbot
     ((_, times),) = axis.tickValues(10.0, 20.0, 600)
     assert axis.tickStrings(times, 1.0, 1.0) == ["step 0", "20", "40", "60", "80"]
     assert times[2] == pytest.approx(14.02, abs=0.01)
+    for low, high, numbers in ((5.0, 25.0, ["step 0", "50"]), (0.0, 300.0, ["step 0"])):  # in a part of the axis
+        ((_, few),) = axis.tickValues(low, high, 600)
+        assert axis.tickStrings(few, 1.0, 1.0) == numbers
     box = timeline._plots[-1][1].getViewBox()
     with qtbot.waitSignal(timeline.finding_chosen) as chosen:
         at = timeline._canvas.mapFromScene(box.mapViewToScene(QPointF(14.02, 0.8)))
