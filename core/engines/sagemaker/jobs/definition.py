@@ -21,7 +21,7 @@ from core.jobs.ranges import CategoricalRange, ContinuousRange, IntegerRange, co
 from core.jobs.spec_parts import has_own_disk
 from core.jobs.specs import CloudResources, Spec, Strategy, TrainingSpec, TuningSpec
 from core.translation import tr
-from core.tuning.wanted_features import choices, over_features
+from core.tuning.wanted_features import choices, over_features, wanted_features
 from training_scripts.job import SYNCED
 
 TAG = "sagehound"
@@ -79,6 +79,8 @@ def check(spec: Spec) -> None:
             tr("Choose one instance, or mode fine_tune."),
             field="instance_count",
         )
+    if cloud.feature_machines > 1 and not (len(wanted_features(spec)) == 1 and all(map(over_features, choices(spec)))):
+        raise no_shared_features()
     if cloud.spot and cloud.max_wait_s is not None and cloud.max_wait_s < training.max_runtime_s:
         raise SpecError(
             tr("The longest wait for spot instances is shorter than the longest run time."),
@@ -116,6 +118,16 @@ def check(spec: Spec) -> None:
         raise SpecError(
             tr("A search as one job runs on one machine."), fix=tr("Choose one instance."), field="instance_count"
         )
+
+
+def no_shared_features() -> SpecError:
+    """Return the refusal of several machines for features where there are none that all trials share."""
+    return SpecError(
+        tr("Several machines have no features to compute."),
+        tr("Only trials in head mode over the same backbone, weights and preprocessing share their features."),
+        tr("Choose one machine for features, or fix what the ranges search."),
+        field="feature_machines",
+    )
 
 
 def _check_search(spec: TuningSpec) -> None:

@@ -15,10 +15,11 @@ from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, compare
+from core.engines.sagemaker.jobs.definition import no_shared_features
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.validation import cloud_of, record_of
-from core.errors import EngineError, SpecError
+from core.errors import EngineError
 from core.jobs.contract import JobFolder
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
@@ -50,12 +51,7 @@ def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppP
     features = creator.features_at(key) if key else ""
     many = cloud_of(spec).feature_machines > 1
     if many and not key:
-        raise SpecError(
-            tr("Several machines have no features to compute."),
-            tr("Only trials in head mode over the same backbone, weights and preprocessing share their features."),
-            tr("Choose one machine for features, or fix what the ranges search."),
-            field="feature_machines",
-        )
+        raise no_shared_features()
     first = ""
     lacking: Collection[str] | None = None
     if many and not features and (once := creator.features_once_at(key)):

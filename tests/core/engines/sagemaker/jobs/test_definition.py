@@ -212,6 +212,14 @@ def test_maximize_hyperband_and_grid():
     ("spec", "field"),
     [
         (dataclasses.replace(TRAINING, cloud=dataclasses.replace(CLOUD, instance_count=2)), "instance_count"),
+        (
+            dataclasses.replace(
+                TRAINING,
+                cloud=dataclasses.replace(CLOUD, feature_machines=2),
+                hyperparameters={"mode": "fine_tune"},
+            ),
+            "feature_machines",
+        ),
         (dataclasses.replace(TRAINING, max_runtime_s=9000), "max_wait_s"),
         (
             dataclasses.replace(TRAINING, cloud=dataclasses.replace(CLOUD, instance_type="ml.g5.xlarge")),
