@@ -272,7 +272,8 @@ class DebuggerTab(QWidget):
         rules = plural("{count:,} rule", "{count:,} rules", looked)
         sentence = tr("{name}: {issues} in {rules}") if looked else tr("{name}: nothing that rules look at was saved")
         name = view.job.shown_name if view.job is not None else view.name
-        self._header.set_context(sentence.format(name=name, issues=found, rules=rules) if view.outcomes else name)
+        told = bool(looked) or (bool(view.outcomes) and not view.running)  # while it runs more may be saved
+        self._header.set_context(sentence.format(name=name, issues=found, rules=rules) if told else name)
         nothing = tr("No rule has said anything of this job yet.") if view.running else tr("No rule ran on this job.")
         self._no_rules.set_texts(nothing)
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)

@@ -181,7 +181,7 @@ class PredictTab(QWidget):
         answers = self.chooser.resolved
         self.serve_button.setEnabled(answers is not None)
         self.save_button.setEnabled(answers is not None and answers.kind is not ModelKind.ENDPOINT)
-        if self._feed.running:
+        if any(job.kind != "watched" for job in self._feed.running):  # a script of the user's keeps its model
             action, why = "", tr("A job is running: its best trial answers here as soon as one is done.")
         else:
             action, why = tr("Go to Tuning"), tr("Tune or train on a dataset first. The best trial then answers here.")

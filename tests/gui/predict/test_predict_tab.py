@@ -6,6 +6,7 @@ import csv
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -119,6 +120,9 @@ def test_while_the_first_job_runs_it_says_that_a_model_will_come(qtbot, workbenc
     qtbot.waitUntil(lambda: tab.pages.currentWidget() is tab.nothing, timeout=WAIT)
     assert [text.text() for text in tab.nothing.findChildren(QLabel) if "A job is running" in text.text()]
     assert not tab.nothing.button.isVisible()
+    busy = replace(busy, watched=True)  # a script of the user's keeps its model to itself
+    tab._show_page()
+    assert not [text.text() for text in tab.nothing.findChildren(QLabel) if "A job is running" in text.text()]
 
 
 def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge, feed, finish_job, tmp_path):
