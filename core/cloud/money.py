@@ -27,7 +27,7 @@ class Price:
 class Cost:
     """What a job will cost, in dollars: `likely` and `worst` (every job to its longest run time).
 
-    `jobs` counts trials; `features`: one more computes the frozen features before them.
+    `jobs` counts trials, `features` the jobs that may compute the frozen features before them.
     """
 
     price: Price
@@ -35,7 +35,7 @@ class Cost:
     worst: float | None
     jobs: int
     spot: bool
-    features: bool = False
+    features: int = 0
 
     @property
     def all_jobs(self) -> int:
@@ -152,10 +152,10 @@ class CloudForecast:
             lines.append(tr("Features on {machines}.").format(machines=machines_text(self.machines)))
         if self.proposed is not None:
             lines.append(
-                tr("On {machines}: add --feature-machines {count} --feature-instance-type {instance_type}.").format(
-                    machines=machines_text(self.proposed),
+                tr("With --feature-machines {count} --feature-instance-type {instance_type}: about {figures}.").format(
                     count=self.proposed.count,
                     instance_type=self.proposed.instance_type,
+                    figures=_way(self.proposed.way),
                 )
             )
         if self.better_packed:

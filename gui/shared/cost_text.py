@@ -88,8 +88,9 @@ def confirmation(spec: Spec, forecast: CloudForecast) -> list[str]:
         machines = cloud.for_features
         what.append(
             plural(
-                "Before them, one job computes the frozen features.",
-                "Before them, one job on {count:,} {instance_type} computes the frozen features.",
+                "Before them, one job on one {instance_type} computes the frozen features.",
+                "Before them, one job on {count:,} {instance_type} computes the frozen features, and one more those "
+                "that it may leave out.",
                 machines.instance_count,
                 instance_type=machines.instance_type,
             )

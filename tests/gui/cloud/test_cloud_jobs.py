@@ -192,7 +192,9 @@ def test_more_machines_are_offered_and_taken_into_the_form(form, qtbot, workbenc
     spec = form.apply(TUNING)
     assert (spec.training.cloud.feature_machines, spec.training.cloud.feature_instance_type) == (5, "ml.c5.2xlarge")
     told = confirmation(spec, found)[0]
-    assert "Before them, one job on 5 ml.c5.2xlarge computes the frozen features." in told
+    assert "Before them, one job on 5 ml.c5.2xlarge computes the frozen features, and one more those that it" in told
+    single = spec.with_training(cloud=dataclasses.replace(spec.training.cloud, feature_machines=1))
+    assert "Before them, one job on one ml.c5.2xlarge computes the frozen features." in confirmation(single, found)[0]
     form.show_resources(CloudResources(), 3600)
     assert form.resources == CloudResources()
     form.show_spec(spec)

@@ -7,6 +7,7 @@ which way is cheaper, not what the bill will be.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ MOST_MACHINES = 20
 GOOD_FOR_FEATURES = "ml.c5.2xlarge"
 """The type that is proposed beside the one that was chosen: no other of the snapshot costs less by the processor."""
 
-_PROCESSORS = {"large": 2, "xlarge": 4, "2xlarge": 8, "4xlarge": 16, "9xlarge": 36, "12xlarge": 48}
+_SIZE = re.compile(r"ml\.[mc]\d\w*\.(?:(large)|(\d*)xlarge)")
 
 
 def cloud_forecast(
@@ -109,19 +110,24 @@ def _proposed(
         seconds = features * _relative_speed(usual, kind)
         return machines(max(1, min(MOST_MACHINES, int(seconds // LEAST_FEATURES_S))), kind)
 
-    offers = [most(kind) for kind in dict.fromkeys((asked.instance_type, GOOD_FOR_FEATURES))]
+    kinds = [asked.instance_type]
+    if all(map(_processors, (usual, asked.instance_type))):  # how a GPU compares with processors is not known
+        kinds.append(GOOD_FOR_FEATURES)
+    offers = [most(kind) for kind in dict.fromkeys(kinds)]
     priced = [offer for offer in offers if offer.way.usd is not None]
     best = min(priced or offers[:1], key=lambda offer: (offer.way.usd or 0.0, offer.way.seconds))
     return best if best.way.seconds < 0.75 * asked.way.seconds and best.count > 1 else None
 
 
 def _relative_speed(usual: str, other: str) -> float:
-    """Return how much longer `other` takes than the usual type, by their processors; 1 where they are not known.
-
-    Only types without a GPU whose sizes say how many they have.
-    """
-    counts = [
-        _PROCESSORS.get(kind.rpartition(".")[2]) if kind.startswith(("ml.m", "ml.c")) else None
-        for kind in (usual, other)
-    ]
+    """Return how much longer `other` takes than the usual type, by their processors; 1 where they are not known."""
+    counts = _processors(usual), _processors(other)
     return counts[0] / counts[1] if counts[0] and counts[1] else 1.0
+
+
+def _processors(instance_type: str) -> int:
+    """Return how many a general or computing type without a GPU has, as its size says; 0 for any other."""
+    found = _SIZE.fullmatch(instance_type)
+    if found is None:
+        return 0
+    return 2 if found[1] else 4 * int(found[2] or 1)

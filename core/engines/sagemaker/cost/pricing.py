@@ -94,7 +94,8 @@ def cost_of(
 ) -> Cost:
     """Return what a job may cost; `likely_seconds` is the forecast of the machine time of all its training jobs.
 
-    `features`: a job that computes frozen features is among them, at `features_price` for each of its machines.
+    `features`: a job that computes frozen features is among them, at `features_price` for each of its machines; where
+    it has several, one more may compute what they leave.
     `likely_usd` is the forecast where machines of several prices are among them.
     """
     cloud = spec.training.cloud or CloudResources()
@@ -104,15 +105,16 @@ def cost_of(
     if isinstance(spec, TuningSpec) and spec.packed:
         jobs = 1
     own = (features_price or price).usd_per_hour if features else 0.0
+    before = (1 if cloud.feature_machines == 1 else 2) if features else 0
     if price.usd_per_hour is None or own is None:
-        return Cost(price, None, None, jobs, cloud.spot, features)
+        return Cost(price, None, None, jobs, cloud.spot, before)
     per_second = price.usd_per_hour * cloud.instance_count / 3600
     most = spec.training.max_runtime_s
-    worst = most * (per_second * jobs + own * cloud.feature_machines / 3600)
+    worst = most * (per_second * jobs + before * own * cloud.feature_machines / 3600)
     likely = None if likely_seconds is None else min(worst, per_second * likely_seconds)
     if likely is not None and likely_usd is not None:
         likely = min(worst, likely_usd)
-    return Cost(price, likely, worst, jobs, cloud.spot, features)
+    return Cost(price, likely, worst, jobs, cloud.spot, before)
 
 
 def bill_of(jobs: Sequence[CloudJobState], prices: PriceList) -> Bill:

@@ -24,7 +24,7 @@ from core.jobs.contract import JobFolder
 from core.jobs.specs import Spec, TuningSpec
 from core.jobs.status import JobStatus
 from core.paths import AppPaths
-from core.store import Store
+from core.store import JobChanges, Store
 from core.translation import tr
 from core.tuning.search_order import search_order
 
@@ -102,8 +102,10 @@ def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppP
         _note(folder, differences=[f"{about}{sentence}" for sentence in found])
 
 
-def stop(name: str, aws: Aws, store: Store, paths: AppPaths) -> bool:
+def stop(name: str, aws: Aws, store: Store, paths: AppPaths, reason: str = "") -> bool:
     """Ask SageMaker to stop a job, a tuning job with its trials, or one trial; return whether it still ran.
+
+    `reason` is a sentence that the record gets, "" where the user asked for it.
 
     Raises:
         EngineError: it is a trial of a search that is one job.
@@ -124,7 +126,8 @@ def stop(name: str, aws: Aws, store: Store, paths: AppPaths) -> bool:
     with translated(tr("{name} could not be stopped.").format(name=name), aws.profile):
         try:
             if state.features_job and not state.launched:
-                CloudJobState.change(folder, stopping=True)
+                state = CloudJobState.change(folder, stopping=True)  # what it runs as may just have changed
+            if state.features_job and not state.launched:
                 client.stop_training_job(TrainingJobName=state.features_job)
             elif job.kind == "tuning" and not state.packed:
                 client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
@@ -133,7 +136,8 @@ def stop(name: str, aws: Aws, store: Store, paths: AppPaths) -> bool:
         except Exception as error:
             if code_of(error) != "ValidationException" or "final status" not in str(error).lower():
                 raise  # it had ended by itself just before
-    store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping")
+    changes: JobChanges = {"failure_reason": reason} if reason else {}
+    store.update_job(name, **changes, status=JobStatus.STOPPING, secondary_status="Stopping")
     return True
 
 

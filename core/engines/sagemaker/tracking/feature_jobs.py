@@ -16,7 +16,7 @@ _LOST = "InternalServerError"
 
 def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJobState) -> tuple[str, str]:
     """Return where the features of a finished job are, and why there are none; both are "" while one more job computes
-    what several machines left out.
+    what several machines left out, or where it was asked to stop meanwhile.
 
     Raises:
         UserFacingError: S3 or AWS refused.
@@ -32,6 +32,8 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
     if notes.features_job != notes.features_first:
         return "", lacking_text(len(joined.lacking))
     prepared = creator.prepare_parts(spec, notes.features_key, notes.mark, notes.features_first, joined.lacking)
+    if CloudJobState.load(folder).stopping:
+        return "", ""  # joining the lists of a million pictures takes minutes
     creator.create(prepared, spec)
     store.add_notice(
         name,

@@ -20,6 +20,7 @@ from core.engines.sagemaker.cost.running_cost import billed, note_features, spen
 from core.engines.sagemaker.jobs.creation import OutcomeUnknown, Prepared, compare
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.jobs.launch_and_stop import stop
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.artifacts import trial_records
 from core.engines.sagemaker.tracking.descriptions import Description, Descriptions
@@ -95,27 +96,21 @@ class Tracker:
             self._look_at_tuning(name)
         else:
             self._look_at_training(name)
-        if notes.cap_usd is not None:
-            self._keep_to_cap(name, notes, notes.cap_usd)
+        self._keep_to_cap(name)
 
-    def _keep_to_cap(self, name: str, notes: CloudJobState, cap: float) -> None:
+    def _keep_to_cap(self, name: str) -> None:
         """Stop a job that has cost as much as it may."""
-        job = self._store.job(name)
-        if job.status is not JobStatus.IN_PROGRESS:
+        cap = CloudJobState.load(self._folder(name).root).cap_usd
+        if cap is None or self._store.job(name).status is not JobStatus.IN_PROGRESS:
             return
         cost = spent(self._store, self._paths, self._prices, name)
         if cost is None or cost < cap:
             return
-        client = self._aws.sagemaker
-        if notes.features_job and not notes.launched:
-            CloudJobState.change(self._folder(name).root, stopping=True)
-            self._ask(client.stop_training_job, TrainingJobName=notes.features_job)
-        elif job.kind == "tuning" and not notes.packed:
-            self._ask(client.stop_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
-        else:
-            self._ask(client.stop_training_job, TrainingJobName=name)
         reason = tr("It has cost ${cost:.2f}, and it was to be stopped at ${cap:.2f}.").format(cost=cost, cap=cap)
-        self._store.update_job(name, status=JobStatus.STOPPING, secondary_status="Stopping", failure_reason=reason)
+        self._stop(name, reason)
+
+    def _stop(self, name: str, reason: str = "") -> None:
+        self._ask(stop, name=name, aws=self._aws, store=self._store, paths=self._paths, reason=reason)
 
     def _look_at_features(self, name: str, notes: CloudJobState) -> None:
         spec = self._store.spec(name)
@@ -132,7 +127,8 @@ class Tracker:
             and not new
             and may_go_on(self._creator_of(notes), notes, str(description.get("FailureReason", "")))
         ):
-            self._launch(name, notes)
+            self._keep_to_cap(name)  # before there is one more job to pay
+            self._launch(name, CloudJobState.load(self._folder(name).root))
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):
             self._fail(
                 name,
@@ -143,6 +139,8 @@ class Tracker:
         elif status is JobStatus.STOPPED:
             self._finish(name, JobStatus.STOPPED, "Stopped")
         elif not status.is_final:
+            if notes.stopping and status is JobStatus.IN_PROGRESS:
+                self._stop(name)  # it was created while the one before it was asked to stop
             self._tell(name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures")
 
     def _launch(self, name: str, notes: CloudJobState) -> None:
@@ -150,13 +148,15 @@ class Tracker:
         if notes.stopping:
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
-        creator = self._creator_of(notes)
+        creator, folder = self._creator_of(notes), self._folder(name).root
         try:
-            features, reason = features_of(creator, self._store, self._folder(name).root, notes)
+            features, reason = features_of(creator, self._store, folder, notes)
             if not features:
                 if reason:
                     self._fail(name, reason)
                 return
+            if CloudJobState.load(folder).stopping:
+                return  # it was asked to stop meanwhile: the next look says so
             said, prepared = self._create(creator, name, features, notes.mark)
         except (LoginNeeded, OutcomeUnknown):
             raise
@@ -165,9 +165,10 @@ class Tracker:
                 raise  # it is tried again
             self._fail(name, str(error))
             return
-        folder = self._folder(name).root
-        CloudJobState.change(folder, launched=True)
+        stopping = CloudJobState.change(folder, launched=True).stopping
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
+        if stopping:
+            self._stop(name)  # the job of the features was asked to, meanwhile
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
     def _creator_of(self, notes: CloudJobState) -> JobCreator:

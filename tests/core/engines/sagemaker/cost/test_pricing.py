@@ -150,7 +150,7 @@ def test_more_machines_are_proposed_with_type_time_and_price(manifest, store, lo
     assert many.way.seconds == pytest.approx(150 + 6000 / 2 / 5), "twice the processors, five machines"
     assert many.way.usd == pytest.approx(5 * (60 + 600) * 0.408 / 3600)
     assert many.way.usd < one.way.usd
-    assert "add --feature-machines 5 --feature-instance-type ml.c5.2xlarge" in found.text
+    assert "With --feature-machines 5 --feature-instance-type ml.c5.2xlarge: about 12 min, $0.37." in found.text
 
     taken = spec.with_training(
         cloud=dataclasses.replace(cloud, feature_machines=5, feature_instance_type="ml.c5.2xlarge")
@@ -161,14 +161,30 @@ def test_more_machines_are_proposed_with_type_time_and_price(manifest, store, lo
     assert then.once.usd == pytest.approx(found.once.usd - one.way.usd + many.way.usd)
     assert then.cost.likely == pytest.approx(then.once.usd)
     longest = spec.training.max_runtime_s / 3600
-    assert then.cost.worst == pytest.approx(longest * (10 * 0.23 + 5 * 0.408))
+    assert then.cost.worst == pytest.approx(longest * (10 * 0.23 + 2 * 5 * 0.408)), "one more computes what they leave"
+    assert "for 12 jobs" in then.text
     assert "Features on 5 x ml.c5.2xlarge" in then.text
     packed = asked(dataclasses.replace(taken, packed=True))
-    assert packed.cost.all_jobs == 2
+    assert packed.cost.all_jobs == 3
     alone = asked(dataclasses.replace(taken, packed=True), known=True)
     assert packed.packed.usd == pytest.approx(many.way.usd + alone.packed.usd)
     assert packed.packed.seconds == pytest.approx(many.way.seconds + alone.packed.seconds)
     assert asked(taken, known=True).machines is None
+
+
+def test_processors_are_not_proposed_at_the_speed_of_a_gpu(manifest, store, long_features):
+    def proposed(kind, **cloud):
+        spec, usd = TUNING.with_training(cloud=CloudResources(kind, **cloud)), {"ml.c5.2xlarge": 0.4}
+        price = Price(1.4, "a test")
+        return cloud_forecast(
+            spec, manifest, store, price, True, False, lambda kind: Price(usd.get(kind, 1.4), "a test")
+        ).proposed
+
+    assert proposed("ml.g5.xlarge").instance_type == "ml.g5.xlarge"
+    assert proposed("ml.m5.xlarge", feature_instance_type="ml.g5.xlarge").instance_type == "ml.g5.xlarge"
+    assert proposed("ml.m5.xlarge").instance_type == "ml.c5.2xlarge"
+    large = proposed("ml.m5.24xlarge")
+    assert (large.count, large.instance_type) == (10, "ml.m5.24xlarge"), "12 ml.c5.2xlarge are as fast as one of it"
 
 
 def test_a_short_computation_is_left_to_one_machine(manifest, store):
