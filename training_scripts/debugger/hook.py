@@ -4,7 +4,7 @@ Names are smdebug's: `<Model>_<parameter>`, `gradient/<Model>_<parameter>`, `<Lo
 `<Loss>_input_0` (logits), `<Loss>_input_1` (labels), `<Model>_input_0`, `<module>_input_0` and `<module>_output_0`.
 What differs:
 
-- Tensors of over 4,096 elements are saved as samples, with reductions over the whole (capture.py).
+- Tensors of over 4,096 elements (2,048 of a small network's) are saved as samples, with reductions over the whole.
 - Only parameters that are trained are saved, in training steps; frozen ones do not change.
 - An evaluation is one EVAL step: logits and labels spread over all of it, and its mean loss.
 - After each epoch a GLOBAL step holds its mean losses and accuracies (collection `metrics`).
@@ -78,6 +78,11 @@ _SAMPLE_OF_SMALL = 2048
 """Elements that are saved of such a network's weights, gradients and evaluated logits: a search keeps a thousand.
 
 In place of MAX_ELEMENTS. Of an evaluation's inputs four times as many.
+"""
+_ROWS_PER_CLASS, _LEAST_ROWS = 10, 20
+"""Evaluated rows that rules want: of each class so many to judge it by, at least so many to judge the network by.
+
+The former as far as MAX_ELEMENTS allows, the latter unless the answer to a single row is very large.
 """
 _LEAST_OUTPUTS = 16
 """Outputs of a channel in a batch from which on its activity is saved."""
@@ -303,18 +308,26 @@ class TensorHook(Callback):
             labels = torch.cat([item[1] for item in batches])
             losses = torch.stack([item[2] for item in batches])
             sizes = torch.tensor([item[3] for item in batches], device=losses.device, dtype=losses.dtype)
-            stride = max(1, math.ceil(logits.numel() / self._most))
             name = self._loss_name
             looks = [Look(f"{name}_output_0", (losses * sizes).sum() / sizes.sum(), ())]
             if self._predictions:
-                looks.append(Look(f"{name}_input_0", logits[::stride], tuple(logits.shape)))
-                looks.append(Look(f"{name}_input_1", labels[::stride], tuple(labels.shape)))
+                rows = self._spread_rows(logits)
+                looks.append(Look(f"{name}_input_0", logits[rows], tuple(logits.shape)))
+                looks.append(Look(f"{name}_input_1", labels[rows], tuple(labels.shape)))
             if self._evaluated_inputs:
                 inputs = torch.cat([item.sample for item in self._evaluated_inputs])
                 stride = math.ceil(inputs.numel() / (4 * self._most))
                 looks.append(Look(f"{self._model_name}_input_0", inputs[::stride], tuple(inputs.shape)))
             self._evaluated_inputs, self._passes = [], self._passes + 1
             self._save("EVAL", self._eval_step - 1, to_saved(looks))
+
+    def _spread_rows(self, logits: Tensor) -> Tensor:
+        """Return which rows of an evaluation's logits (N, …) are saved, spread evenly over all of them."""
+        size = max(1, math.prod(logits.shape[1:]))
+        per_class = min(_ROWS_PER_CLASS * size, MAX_ELEMENTS // size)
+        least = min(_LEAST_ROWS, _EVALUATED_BATCH // size)
+        count = min(len(logits), max(1, self._most // size, per_class, least))
+        return torch.arange(count, device=logits.device) * len(logits) // max(1, count)
 
     def _collections(self, saved: list[Saved]) -> dict[str, list[str]]:
         """Return which tensors the collections without a regular expression hold; known from the first step on."""

@@ -319,6 +319,36 @@ def test_an_evaluation_is_one_step_with_all_its_answers(tmp_path):
     np.testing.assert_allclose(trial.tensor("epoch/valid_loss").value(epoch), loss, rtol=1e-5)
 
 
+def evaluated(folder, classes, rows=1000):
+    """Save two evaluations of a network that answers every time with class 0."""
+    model = nn.Linear(4, classes)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    callbacks = Callbacks([TensorHook(model, nn.CrossEntropyLoss(), Namespace(num_epochs=10), folder, Settings())])
+    inputs, labels = torch.ones(rows, 4), torch.arange(rows) % classes
+    for epoch in (1, 2):
+        callbacks.set_mode("EVAL")
+        callbacks.batch(inputs, model(inputs), labels, torch.tensor(1.0))
+        callbacks.set_mode("TRAIN")
+        callbacks.end_epoch(epoch, {"valid_loss": 1.0})
+    callbacks.close()
+    return Trial.open(folder)
+
+
+@pytest.mark.parametrize("classes", [2, 18, 120, 1000])
+def test_of_an_evaluation_so_many_answers_are_saved_that_a_collapse_shows(tmp_path, classes):
+    assert firing_steps(evaluated(tmp_path, classes), "ClassCollapse")
+
+
+@pytest.mark.parametrize(("classes", "rows", "kept"), [(5, 1000, 409), (18, 1000, 180), (18, 190, 180), (20, 50, 50)])
+def test_saved_answers_suffice_for_each_of_twenty_classes(tmp_path, classes, rows, kept):
+    trial = evaluated(tmp_path, classes, rows)
+    step = trial.steps(mode=ModeKeys.EVAL)[0]
+    labels = trial.tensor("CrossEntropyLoss_input_1").value(step, mode=ModeKeys.EVAL)
+    assert labels.shape == (kept,)
+    assert len(set(labels.tolist())) == classes
+
+
 def test_a_loss_that_is_no_number_is_saved_at_once(tmp_path):
     model = cnn()
     callbacks = hooked(tmp_path, model, save_interval=1000)
