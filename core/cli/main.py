@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         if unknown:
             from core.cli.unknown_options import unknown_option
 
-            raise unknown_option(options.command, options.help_text(), unknown)
+            raise unknown_option(options.command, options.help_text(), unknown, arguments)
         status = getattr(importlib.import_module(module), function)(options, AppPaths.default(), console)
     except UsageError as error:
         return _fail(console, str(error), EXIT_USAGE)

@@ -12,13 +12,14 @@ from core.translation import tr
 _WITH_HYPERPARAMETERS = ("tune", "train")
 
 
-def unknown_option(command: str, help_text: str, words: Sequence[str]) -> UsageError:
+def unknown_option(command: str, help_text: str, words: Sequence[str], arguments: Sequence[str]) -> UsageError:
     """Return the sentence on the first of the words that a command did not take, with what may have been meant.
 
     Args:
         command: the command's name.
         help_text: what it says of itself, for the options that it has.
         words: what was left over, in order.
+        arguments: all that was given; argparse may have taken the option's value for something else.
     """
     option, _, given = words[0].partition("=")
     if not option.startswith("-"):
@@ -26,11 +27,17 @@ def unknown_option(command: str, help_text: str, words: Sequence[str]) -> UsageE
             tr("{command} does not know what to do with {word}.").format(command=command, word=words[0]),
             fix=tr("See sagehound {command} --help.").format(command=command),
         )
-    value = given or next((word for word in words[1:2] if not word.startswith("--")), "") or tr("VALUE")
+    value = given or next((word for word in _after(words[0], arguments) if not word.startswith("--")), "") or tr("VALUE")
     return UsageError(
         tr("{command} has no option {option}.").format(command=command, option=option),
         fix=_meant(command, option, help_text, value),
     )
+
+
+def _after(word: str, arguments: Sequence[str]) -> Sequence[str]:
+    """Return the one word that follows, if there is one."""
+    at = arguments.index(word) + 1 if word in arguments else len(arguments)
+    return arguments[at : at + 1]
 
 
 def _meant(command: str, option: str, help_text: str, value: str) -> str:

@@ -22,7 +22,7 @@ def add_watch_command(commands: Any) -> None:
     """Declare the command; what follows `--` is the script's own."""
     text = tr("run a PyTorch training script as it is, and say what goes wrong in it")
     parser = commands.add_parser("watch", help=text, description=text)
-    parser.set_defaults(json=False)
+    parser.set_defaults(json=False, help_text=parser.format_help)
     parser.add_argument(
         "--stop-on",
         action="append",
