@@ -27,7 +27,9 @@ def unknown_option(command: str, help_text: str, words: Sequence[str], arguments
             tr("{command} does not know what to do with {word}.").format(command=command, word=words[0]),
             fix=tr("See sagehound {command} --help.").format(command=command),
         )
-    value = given or next((word for word in _after(words[0], arguments) if not word.startswith("--")), "") or tr("VALUE")
+    value = (
+        given or next((word for word in _after(words[0], arguments) if not word.startswith("--")), "") or tr("VALUE")
+    )
     return UsageError(
         tr("{command} has no option {option}.").format(command=command, option=option),
         fix=_meant(command, option, help_text, value),

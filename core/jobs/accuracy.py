@@ -54,8 +54,7 @@ class Accuracy:
         """Return the interval where there is little room, "91–99 %"; "" where it is not known."""
         if self.interval is None:
             return ""
-        low, high = (round(100 * bound) for bound in self.interval)
-        return f"{low}\N{EN DASH}{high} %"
+        return "\N{EN DASH}".join(_in_percent(self.interval)) + " %"
 
     @property
     def counted(self) -> str:
@@ -97,9 +96,21 @@ def share_words(right: int, count: int) -> str:
 
 
 def interval_words(interval: tuple[float, float]) -> str:
-    """Return "91 to 99 %"."""
-    low, high = (round(100 * bound) for bound in interval)
+    """Return "91 to 99 %", "97.2 to 97.4 %" where it is narrow."""
+    low, high = _in_percent(interval)
     return tr("{low} to {high} %").format(low=low, high=high)
+
+
+def _in_percent(interval: tuple[float, float]) -> tuple[str, str]:
+    """Return both bounds with as many decimals as an interval needs to hold its share.
+
+    As with `percent`, only what is certain is 0 or 100.
+    """
+    low, high = (100 * bound for bound in interval)
+    digits = 0 if high - low >= 2 else 1
+    while digits < 4 and ((low > 0 and round(low, digits) == 0) or (high < 100 and round(high, digits) == 100)):
+        digits += 1
+    return f"{low:.{digits}f}", f"{high:.{digits}f}"
 
 
 def wilson(right: int, count: int, z: float = _Z95) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.jobs.accuracy import percent
+from core.jobs.accuracy import interval_words, percent, share_words
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus
 from core.profiler.findings import Standing, issues, standing
@@ -78,9 +78,8 @@ def verdict(
 
 
 def result_text(result: Result) -> str:
-    """Return an accuracy with its interval: 77.4 % (64.5 to 86.5 %)."""
-    low, high = result.interval
-    return f"{percent(result.accuracy)} ({100 * low:.1f} to {100 * high:.1f} %)"
+    """Return an accuracy with its interval: 77.4 % (64 to 87 %)."""
+    return share_words(result.right, result.count)
 
 
 def curves(story: Story) -> Iterator[LineChart]:
@@ -125,16 +124,14 @@ def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None
             tr("The job failed: {reason}.").format(reason=reason[-1].rstrip(".")) if reason else tr("The job failed.")
         ), True
     if (result := story.result) is not None:
-        low, high = result.interval
         said = (
             tr(
-                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {low:.1f} to "
-                "{high:.1f} %), which may be no better than always saying the largest class ({baseline})."
+                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {interval}), "
+                "which may be no better than always saying the largest class ({baseline})."
             )
-            if low <= result.baseline
+            if result.interval[0] <= result.baseline
             else tr(
-                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {low:.1f} to "
-                "{high:.1f} %)."
+                "The model is right on {right:,} of {count:,} {split} pictures, {accuracy} (95 % interval {interval})."
             )
         )
         return said.format(
@@ -142,8 +139,7 @@ def _what_came(analysis: ProfilerAnalysis, story: Story, job: TrainingJob | None
             count=result.count,
             split=result.split,
             accuracy=percent(result.accuracy),
-            low=100 * low,
-            high=100 * high,
+            interval=interval_words(result.interval),
             baseline=percent(result.baseline),
         ), False
     if story.curves:
@@ -203,8 +199,7 @@ def _nothing_found(stands: Standing, outcomes: Sequence[RuleOutcome]) -> str:
 
 def _figures(analysis: ProfilerAnalysis, story: Story) -> Iterator[tuple[str, str, str]]:
     for result in story.results:
-        low, high = result.interval
-        note = f"{100 * low:.1f} to {100 * high:.1f} %, {result.right:,} of {result.count:,}"
+        note = f"{interval_words(result.interval)}, {result.right:,} of {result.count:,}"
         yield f"Accuracy, {result.split}", percent(result.accuracy), note
     for name, title in (("train:loss", tr("Loss, train")), ("valid:loss", tr("Loss, valid"))):
         if (curve := story.curve(name)) is not None:

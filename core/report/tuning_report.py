@@ -11,6 +11,7 @@ import numpy as np
 
 from core.dataset.manifest import Manifest
 from core.errors import UserFacingError
+from core.jobs.accuracy import interval_words, percent
 from core.jobs.records import RuleOutcome, TrainingJob, TuningJob
 from core.jobs.status import RuleStatus
 from core.profiler.findings import issues
@@ -193,8 +194,8 @@ def _figures(job: TuningJob, trials: Sequence[_Trial], story: Story) -> Iterator
     yield "Trials", f"{len(trials)}", f"{len(durations)} ended"
     yield tr("Best objective"), _objective(job.best_objective), job.objective_metric
     if story.result is not None:
-        low, high = story.result.interval
-        yield f"Accuracy, {story.result.split}", f"{story.result.accuracy:.1%}", f"{low:.1%} to {high:.1%}"
+        result = story.result
+        yield f"Accuracy, {result.split}", percent(result.accuracy), interval_words(result.interval)
     whole = "—" if job.started is None or job.ended is None else seconds(job.ended - job.started)
     yield tr("Tuning job"), whole, "duration"
     yield "A trial", seconds(float(np.median(durations))) if durations else "—", tr("median duration")

@@ -160,7 +160,7 @@ def _figures(facts: ModelFacts) -> str:
     scores = []
     for number, score in enumerate(judged.per_class):
         low, high = wilson(judged.confusion[number][number], score.support)
-        recall = "-" if score.recall is None else f"{score.recall:.1%} ({low:.0%} to {high:.0%})"
+        recall = "-" if score.recall is None else f"{score.recall:.1%} ({low:.1%} to {high:.1%})"
         precision = "-" if score.precision is None else f"{score.precision:.1%}"
         scores.append((score.label, score.support, precision, recall))
     parts.append(f"By class, on {split}:")

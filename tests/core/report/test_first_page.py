@@ -83,7 +83,7 @@ def test_an_epoch_that_was_trained_twice_counts_once(make_job: Any) -> None:
 def test_the_verdict_is_two_sentences_and_names_the_root_cause(folder: Path, found_issue: Callable[..., Any]) -> None:
     verdict = _block(_document(folder, found_issue(), found_issue("Overfit")), Verdict)
     assert verdict.sentences == (
-        "The model is right on 41 of 53 test pictures, 77.4 % (95 % interval 64.5 to 86.5 %).",
+        "The model is right on 41 of 53 test pictures, 77.4 % (95 % interval 64 to 87 %).",
         "LearningRateTooHigh found why it could be better: the steps are too long.",
     )
     assert verdict.tone == "warning"
@@ -128,7 +128,7 @@ def test_loss_result_and_what_was_trained_stand_on_the_first_page(folder: Path) 
     assert facts["Pictures"] == "161 train, 53 valid, 53 test"
     assert facts["Dataset"] == "pets, 2 classes: cat, dog"
     assert facts["Hyperparameters"] == "learning_rate 0.003"
-    assert ("Accuracy, test", "77.4 %", "64.5 to 86.5 %, 41 of 53") in _block(document, Figures).items
+    assert ("Accuracy, test", "77.4 %", "64 to 87 %, 41 of 53") in _block(document, Figures).items
 
 
 def test_a_loss_that_is_not_a_number_is_said(make_job: Any, writer: Any) -> None:
