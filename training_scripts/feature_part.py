@@ -73,6 +73,10 @@ def make_part(args: Namespace, folders: JobFolders, host: str, hosts: Sequence[s
     if not args.num_workers and not runtime.has_gpu():
         args.num_workers = READERS * cores()
     store, name, computed = fill_store(args, preprocessing, weights, stores, mine, stop)
+    failures, changed = _differing(computed)
+    for samples in mine.values():
+        if not failures.keys().isdisjoint(samples.hashes):
+            samples.check_folder()
     place = folders.model / host
     files = [MATRIX_FILE, INDEX_FILE, *([BACKBONE_STATE] if host == hosts[0] else [])]
     for file in files:
@@ -82,7 +86,6 @@ def make_part(args: Namespace, folders: JobFolders, host: str, hosts: Sequence[s
     with replacing(place / KNOWN_ROWS, flushed=False) as partial:
         store.matrix[[store.row(value) or 0 for value in known]].tofile(partial)
     about = identity(args.backbone, preprocessing, weights, name)
-    failures, changed = _differing(computed)
     write_part(place, Part(host, len(store), store.dim, about, tuple(known), failures, changed), [*files, KNOWN_ROWS])
 
 

@@ -87,3 +87,17 @@ def test_a_share_without_a_list_says_so(container: Path, monkeypatch: pytest.Mon
     (container / "output").mkdir()
     assert feature_part.main([]) == 1
     assert "There is no list of pictures" in (container / "output/failure").read_text()
+
+
+def test_a_share_whose_pictures_went_away_leaves_no_part(container: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any) -> Any:
+        (container / "train").rename(container / "elsewhere")
+        store = FeatureStore(stores / "key", DIM)
+        store.repair()
+        return store, "torch", {value: Row("", None, "It is not there.") for value in splits["train"].hashes}
+
+    monkeypatch.setattr(feature_part, "fill_store", fill)
+    (container / "output").mkdir()
+    assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == 1
+    assert "is not there any more" in (container / "output/failure").read_text()
+    assert not (container / "model/algo-2" / PART_FILE).exists()

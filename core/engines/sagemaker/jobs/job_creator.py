@@ -149,13 +149,15 @@ class JobCreator:
         )
         return Prepared(spread(training_request(job, context), lists))
 
-    def join_parts(self, spec: Spec, key: str, first: str) -> Joined:
+    def join_parts(self, spec: Spec, key: str, first: str, last: bool = False) -> Joined:
         """Make one channel of what the machines of `first` and later jobs left, if nothing lacks, and mark it as whole.
+
+        `last`: see `FeatureParts.join`.
 
         Raises:
             EngineError: nothing can be made of it, or S3 refused.
         """
-        joined = self.parts.join(self.parts.lists(spec.training.channels), key, first)
+        joined = self.parts.join(self.parts.lists(spec.training.channels), key, first, last)
         if joined.uri:
             self._mark_whole(key, joined.uri)
         return joined

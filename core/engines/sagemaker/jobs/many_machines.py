@@ -16,6 +16,7 @@ import json
 import logging
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,12 +64,16 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became of the parts: the channel's address, or the SHA-256 of the pictures that lack, and how many parts
-    are whole."""
+    """What became of the parts: the channel's address, or the SHA-256 of the pictures that lack.
+
+    `whole`: how many parts one more job can be put beside; none where some were computed in another way, for that job
+    might be computed in another way too. `changed`: how many pictures are not what the list says.
+    """
 
     uri: str
     lacking: frozenset[str] = frozenset()
     whole: int = 0
+    changed: int = 0
 
 
 def pictures_in(lists: Lists) -> int:
@@ -171,29 +176,35 @@ class FeatureParts:
             about = json.loads(text)
             matrices = files_in(about) if "matrices" in about else []  # earlier versions say no sizes
             row = 4 * int(about["dim"]) if matrices else 0
+            network = str(about["backbone_state"])
         except _UNREADABLE:
             return False
         sizes = self._sizes(f"{folder}/")
-        return all(
+        has_network = network.startswith("/") or sizes.get(network, 0) > 0
+        return has_network and all(
             size == item.rows * row if item.sha256 else size >= item.rows * row
             for item in matrices
             if not item.file.startswith("/")
             for size in [sizes.get(item.file, -1)]
         )
 
-    def join(self, lists: Lists, key: str, first: str) -> Joined:
+    def join(self, lists: Lists, key: str, first: str, last: bool = False) -> Joined:
         """Make one channel of the parts that are there, if nothing lacks.
+
+        Args:
+            last: no more job follows: pictures are left out although the fault may have been in the reading alone.
 
         Raises:
             EngineError: there is nothing to tell apart, or S3 refused.
         """
         base = self._workspace.key("features", key, first)
-        parts = self._alike(self._whole_parts(f"{base}/"))
-        lacking = _lacking(lists, parts)
+        found = self._whole_parts(f"{base}/")
+        parts = self._alike(found)
+        lacking = _lacking(lists, parts, last)
         if not any(BACKBONE_STATE in found.part.files for found in parts):
             lacking = lacking or {next(iter(_listed(lists)))}  # whoever computes it leaves the network too
         if lacking:
-            return Joined("", frozenset(lacking), len(parts))
+            return Joined("", frozenset(lacking), len(parts) if len(parts) == len(found) else 0)
         with tempfile.TemporaryDirectory(prefix="sagehound-features-") as place:
             folder = Path(place)
             try:
@@ -204,7 +215,8 @@ class FeatureParts:
             last = (SEAL_FILE, FEATURES_FILE)
             for file in sorted(folder.iterdir(), key=lambda file: (file.name in last, file.name)):
                 self._put(join(base, file.name), file.read_bytes())
-        return Joined(self._workspace.uri("features", key, first), whole=len(parts))
+        changed = len(_listed(lists).keys() & {value for found in parts for value in found.part.changed})
+        return Joined(self._workspace.uri("features", key, first), whole=len(parts), changed=changed)
 
     def _whole_parts(self, base: str) -> list[_Found]:
         """Return the parts below a prefix whose files have the sizes, and as far as they are read the SHA-256, told."""
@@ -237,9 +249,12 @@ class FeatureParts:
 
     @staticmethod
     def _alike(parts: list[_Found]) -> list[_Found]:
-        """Return the parts whose numbers depend on the same as those of the first one with rows."""
-        about = next((found.part.about for found in parts if found.part.rows), {})
-        kept = [found for found in parts if not found.part.rows or found.part.about == about]
+        """Return the parts whose numbers depend on the same as most rows do."""
+        rows: Counter[str] = Counter()
+        for found in parts:
+            rows[_basis(found.part)] += found.part.rows
+        most = max(rows, key=lambda basis: rows[basis], default="")
+        kept = [found for found in parts if not found.part.rows or _basis(found.part) == most]
         if len(kept) < len(parts):
             _logger.warning("%d parts were computed in another way and are left out", len(parts) - len(kept))
         return kept
@@ -292,11 +307,16 @@ def _shown(train: Mapping[str, Any]) -> list[str]:
     return [train["pictures"][place]["sha256"] for place in some_of_each(labels, MOST_POINTS).tolist()]
 
 
-def _lacking(lists: Lists, parts: Sequence[_Found]) -> set[str]:
+def _basis(part: Part) -> str:
+    return json.dumps(part.about, sort_keys=True)
+
+
+def _lacking(lists: Lists, parts: Sequence[_Found], last: bool) -> set[str]:
     there = {value for found in parts for value in found.hashes}
     for found in parts:
         there |= {asked for asked, now in found.part.changed.items() if now in there}
-        there |= found.part.failures.keys()
+        # What could not be read once, as from a mount that dropped, may be read by another job.
+        there |= {asked for asked, failure in found.part.failures.items() if last or failure.sha256}
     return set(_listed(lists)) - there
 
 

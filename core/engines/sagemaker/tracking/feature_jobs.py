@@ -26,10 +26,11 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
         return found, "" if found else tr("The job that computed the frozen features left none in S3.")
     name = folder.name
     spec = store.spec(name)
-    joined = creator.join_parts(spec, notes.features_key, notes.features_first)
+    is_last = notes.features_job != notes.features_first
+    joined = creator.join_parts(spec, notes.features_key, notes.features_first, is_last)
     if joined.uri:
         return joined.uri, ""
-    if notes.features_job != notes.features_first:
+    if is_last:
         return "", lacking_text(len(joined.lacking))
     prepared = creator.prepare_parts(spec, notes.features_key, notes.mark, notes.features_first, joined.lacking)
     if CloudJobState.load(folder).stopping:
