@@ -13,6 +13,7 @@ from training_scripts import feature_part
 from training_scripts.data import cores
 from training_scripts.extraction import Row
 from training_scripts.feature_store import FeatureStore, read_index
+from training_scripts.job import EXIT_INTERRUPTED
 from training_scripts.parts import PART_FILE, Part
 
 DIM = 1280
@@ -98,6 +99,6 @@ def test_a_share_whose_pictures_went_away_leaves_no_part(container: Path, monkey
 
     monkeypatch.setattr(feature_part, "fill_store", fill)
     (container / "output").mkdir()
-    assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == 1
+    assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == EXIT_INTERRUPTED
     assert "is not there any more" in (container / "output/failure").read_text()
     assert not (container / "model/algo-2" / PART_FILE).exists()
