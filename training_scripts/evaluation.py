@@ -40,6 +40,11 @@ class Outcome:
         return len(self.labels)
 
     @property
+    def right(self) -> int:
+        """Return how many pictures got their own class."""
+        return int((self.labels == self.predicted).sum())
+
+    @property
     def accuracy(self) -> float:
         """Return the share of pictures that got their own class, 0…1."""
         return float((self.labels == self.predicted).mean()) if self.count else 0.0

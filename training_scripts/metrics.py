@@ -55,10 +55,13 @@ METRIC_DEFINITIONS: dict[str, str] = {metric.name: metric.regex for metric in ME
 
 STEP_METRICS = frozenset(metric.name for metric in METRICS if metric.per_step)
 
-COUNT_METRICS = frozenset(("valid:count", "test:count"))
-"""How many pictures an accuracy is of: what `counts_in` finds. Kept as metrics are, but measures nothing."""
+COUNT_METRICS = frozenset(("valid:count", "valid:right", "test:count"))
+"""How many pictures an accuracy is of, and of valid how many the model that is kept has right: what `counts_in` finds.
 
-_COUNT = re.compile(r"(?<![\w.])(valid|test)_count=(\d{1,9})(?![\w.])")
+Kept as metrics are, but they measure nothing, so none that is searched or shown can have such a name.
+"""
+
+_COUNT = re.compile(r"(?<![\w.])(valid_count|valid_right|test_count)=(\d{1,9})(?![\w.])")
 
 
 EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
@@ -105,7 +108,7 @@ def _first_group(search: Callable[[str], Match | None], searched: str, line: str
 
 def counts_in(line: str) -> dict[str, float]:
     """Return the `COUNT_METRICS` that a line says."""
-    return {f"{split}:count": float(count) for split, count in _COUNT.findall(line)}
+    return {name.replace("_", ":"): float(count) for name, count in _COUNT.findall(line)}
 
 
 def write_whole_lines() -> None:
@@ -171,9 +174,12 @@ def cv_line(folds: int, loss: tuple[float, float], accuracy: tuple[float, float]
     )
 
 
-def valid_line(count: int) -> str:
-    """Return the line that says of how many valid pictures the epochs' figures are."""
-    return f"valid_count={count}"
+def valid_line(count: int, right: int) -> str:
+    """Return the line that says of how many valid pictures the epochs' figures are.
+
+    `right` are those of the model that is kept, which need not be the last epoch's.
+    """
+    return f"valid_count={count} valid_right={right}"
 
 
 def test_line(loss: float, accuracy: float, count: int) -> str:

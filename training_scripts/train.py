@@ -243,7 +243,7 @@ def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = 
         if split == "test":
             run.log(test_line(outcome.loss, outcome.accuracy, outcome.count))
         elif split == "valid":
-            run.log(valid_line(outcome.count))
+            run.log(valid_line(outcome.count, outcome.right))
     return splits
 
 

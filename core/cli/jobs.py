@@ -34,14 +34,16 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             f"{job.name} ({job.title})" if job.title else job.name,
             job.kind,
             str(job.status),
-            job.accuracy.figures if job.accuracy is not None else "-",
+            tr("{share} on {split}").format(share=job.accuracy.figures, split=job.accuracy.split)
+            if job.accuracy is not None
+            else "-",
             job.best_objective,
             created_at(job),
         )
         for job in found
     ]
     text = (
-        table(("name", "kind", "status", tr("right"), "objective", "created"), rows)
+        table((tr("name"), tr("kind"), tr("status"), tr("right"), tr("objective"), tr("created")), rows)
         if rows
         else tr("There is no job yet.")
     )

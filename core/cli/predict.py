@@ -191,8 +191,9 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     rows = [
         (f"{point.threshold:.3f}", percent(point.share), share_words(point.right, point.answered)) for point in shown
     ]
-    text = [found.threshold.sentence, f"On {found.split}: {answered.sentence}", ""]
-    console.result(data, lambda: "\n".join([*text, table(("threshold", "answered", tr("of these right")), rows)]))
+    on_split = tr("On {split}: {sentence}").format(split=found.split, sentence=answered.sentence)
+    columns = (tr("threshold"), tr("answered"), tr("of these right"))
+    console.result(data, lambda: "\n".join([found.threshold.sentence, on_split, "", table(columns, rows)]))
     return 0
 
 

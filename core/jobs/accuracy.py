@@ -25,12 +25,17 @@ class Accuracy:
 
     @classmethod
     def among(cls, metrics: Mapping[str, float]) -> Accuracy | None:
-        """Return the accuracy on test, else on valid, as far as it was measured."""
-        for split in ("test", "valid"):
-            share, count = metrics.get(f"{split}:accuracy"), metrics.get(f"{split}:count")
-            if share is not None and 0 <= share <= 1:
-                return cls(split, share, int(count) if count and math.isfinite(count) else None)
-        return None
+        """Return the accuracy on test, else on valid, as far as it was measured.
+
+        Of valid that of the model which is kept, once it is known: `valid:accuracy` is the last epoch's.
+        """
+        test, valid = metrics.get("test:accuracy"), metrics.get("valid:accuracy")
+        if test is not None and 0 <= test <= 1:
+            return cls("test", test, _count(metrics, "test:count") or None)
+        count, right = _count(metrics, "valid:count"), _count(metrics, "valid:right")
+        if valid is None or not 0 <= valid <= 1:
+            return None
+        return cls("valid", right / count, count) if count and right is not None else cls("valid", valid)
 
     @property
     def right(self) -> int | None:
@@ -77,6 +82,11 @@ class Accuracy:
             share=percent(self.share),
             interval=interval_words(self.interval),
         )
+
+
+def _count(metrics: Mapping[str, float], name: str) -> int | None:
+    value = metrics.get(name, math.nan)
+    return int(value) if 0 <= value < math.inf else None
 
 
 def percent(probability: float) -> str:

@@ -24,6 +24,7 @@ from core.jobs.specs import MetricDefinition, TrainingSpec
 from core.python import child_environment
 from core.translation import tr
 from training_scripts.job import EXIT_INTERRUPTED, hyperparameter_arguments
+from training_scripts.metrics import COUNT_METRICS
 
 __all__ = [
     "JobFolder",
@@ -230,8 +231,17 @@ def check_metrics(spec: TrainingSpec, sample_lines: Sequence[str] | None = None)
         sample_lines: real lines of the script; those of training_scripts/train.py when None.
 
     Raises:
-        SpecError: one does not; the sentence says which and shows the line that comes closest.
+        SpecError: one does not, and the sentence says which and shows the line that comes closest; or one has a name
+            under which counts of pictures are kept.
     """
+    if taken := next((metric.name for metric in spec.metrics if metric.name in COUNT_METRICS), ""):
+        raise SpecError(
+            tr("A metric cannot be called {name}: how many pictures an accuracy is of is kept under that name.").format(
+                name=taken
+            ),
+            fix=tr("Give it another name."),
+            field="metrics",
+        )
     lines = tuple(sample_lines) if sample_lines is not None else sample_output()
     for definition in spec.metrics:
         tests = [test_regex(definition, line) for line in lines]

@@ -78,16 +78,24 @@ def _which_is_better(first: ReadRun, second: ReadRun, one: str, two: str) -> str
         error = math.sqrt(sum(r.accuracy * (1 - r.accuracy) / r.count for r in (a, b)))
         better, worse = (one, two) if gap > 0 else (two, one)
         best, least = sorted((a, b), key=lambda result: -result.accuracy)
-        said = f"{share_words(best.right, best.count)} against {share_words(least.right, least.count)} on {split}"
         if a.accuracy == b.accuracy:
             return tr("Both are right on {accuracy} of the {split} pictures.").format(
                 accuracy=share_words(a.right, a.count), split=split
             )
         if abs(gap) <= _SURE * error:
-            return tr("{better} has {said}, which {count:,} pictures are too few to call better.").format(
-                better=better, said=said, count=min(a.count, b.count)
+            said = tr(
+                "{better} has {most} against {least} on {split}, which {count:,} pictures are too few to call better."
             )
-        return tr("{better} is better than {worse}: {said}.").format(better=better, worse=worse, said=said)
+        else:
+            said = tr("{better} is better than {worse}: {most} against {least} on {split}.")
+        return said.format(
+            better=better,
+            worse=worse,
+            most=share_words(best.right, best.count),
+            least=share_words(least.right, least.count),
+            split=split,
+            count=min(a.count, b.count),
+        )
     return tr("Neither run has kept results on the same pictures.")
 
 

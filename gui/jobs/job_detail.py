@@ -170,8 +170,10 @@ class JobDetail(QWidget):
         metric, maximize, _ = objective_and_parameters(self._watch)
         searched, value = isinstance(job, TuningJob), formatting.number(job.best_objective)
         if job.accuracy is not None:
+            counted = job.accuracy.counted
+            result = counted[:1].upper() + counted[1:]
             said = tr("{result}, {metric} {value}")
-            return percent(job.accuracy.share), said.format(result=job.accuracy.counted, metric=metric, value=value)
+            return percent(job.accuracy.share), said.format(result=result, metric=metric, value=value)
         if searched:
             said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")
         else:

@@ -64,7 +64,7 @@ class JobHeader(QWidget):
         self._bar.setAccessibleName(tr("Progress of the job"))
         self._left = label("", "figures")
         self._left.setProperty("role", "muted")
-        widest = tr("88 of 88 trials, best 0.8888 · 88 min 88 s left")
+        widest = tr("888 of 888 trials · 88 min 88 s left")
         self._left.setMinimumWidth(self._left.fontMetrics().horizontalAdvance(widest))  # nothing jumps
         top = QHBoxLayout()
         top.setSpacing(10)
@@ -154,7 +154,8 @@ class JobHeader(QWidget):
         self._bar.setRange(0, 1000 if done is not None or not running else 0)
         if done is not None:
             self._bar.setValue(round(1000 * done))
-        self._left.setText(_time_left(job, began) if running else progress_text(job))
+        # How good the best one is stands below, with room for its interval.
+        self._left.setText(_time_left(job, began) if running else progress_text(job, with_best=False))
         self.note.show_note(job.name, job.note)
         facts = facts_of(job)
         if self.facts.text() != facts:
@@ -182,11 +183,11 @@ def _time_left(job: Job, began: float | None) -> str:
     if job.status is JobStatus.STOPPING:
         return tr("Stopping")
     if not done or so_far is None or done < 0.02:
-        return progress_text(job)
+        return progress_text(job, with_best=False)
     if began is not None and job.started is not None:
         so_far = max(0.0, so_far - (began - job.started))
     left = formatting.duration(so_far * (1 - done) / done)
-    return tr("{progress} · {duration} left").format(progress=progress_text(job), duration=left)
+    return tr("{progress} · {duration} left").format(progress=progress_text(job, with_best=False), duration=left)
 
 
 def _spaced(word: str) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QFont
 from core.jobs.records import TrainingJob
 from core.translation import tr
 from gui.jobs.trial_columns import NUMBER, columns
+from training_scripts.metrics import COUNT_METRICS
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -243,7 +244,7 @@ class TrialsModel(QAbstractTableModel):
 
     def to_csv(self) -> str:
         """Return the rows as shown, in order, with full names and unrounded values; lines end in CRLF (RFC 4180)."""
-        metrics = sorted({name for trial in self._trials for name in trial.metrics})
+        metrics = sorted({name for trial in self._trials for name in trial.metrics} - COUNT_METRICS)
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow([*(column.key for column in self.columns), *metrics])

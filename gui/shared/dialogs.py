@@ -44,13 +44,17 @@ class GrowingDialog(QDialog):
     """A dialog that grows with what is said in it; Qt's do not by themselves where sentences are wrapped."""
 
     def event(self, event: QEvent) -> bool:
-        """Take the room that the layout asks for, as far as the screen has it."""
+        """Take the room that the layout asks for, as far as the screen has it: upwards, where there is none below."""
         handled = super().event(event)
         # Asked first: by another event, of its end, the dialog has gone.
         if event.type() == QEvent.Type.LayoutRequest and (box := self.layout()) is not None:
             needed = box.totalHeightForWidth(self.width())
             if self.height() < needed:
-                self.resize(self.width(), min(needed, self.screen().availableGeometry().height()))
+                room = self.screen().availableGeometry()
+                self.resize(self.width(), min(needed, room.height()))
+                below = self.frameGeometry().bottom() - room.bottom()
+                if self.isVisible() and below > 0:
+                    self.move(self.x(), max(room.top(), self.y() - below))
         return handled
 
 

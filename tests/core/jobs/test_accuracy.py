@@ -9,6 +9,13 @@ from core.report.first_page import result_text
 from core.report.story import Result
 
 
+def test_on_valid_it_is_that_of_the_model_which_is_kept() -> None:
+    last_epoch = {"valid:accuracy": 0.5, "valid:count": 40.0}
+    assert Accuracy.among(last_epoch | {"valid:right": 36.0}) == Accuracy("valid", 0.9, 40)
+    assert Accuracy.among(last_epoch) == Accuracy("valid", 0.5)  # of how many that epoch's model had right nothing says
+    assert Accuracy.among({"test:accuracy": 0.5, "test:count": 0.2}) == Accuracy("test", 0.5)
+
+
 @pytest.mark.parametrize(
     ("right", "count", "words"),
     [

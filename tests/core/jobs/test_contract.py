@@ -131,6 +131,12 @@ def test_a_metric_that_finds_nothing_is_refused(regex):
     assert caught.value.why
 
 
+@pytest.mark.parametrize("name", ["valid:count", "valid:right", "test:count"])
+def test_a_metric_whose_values_would_be_taken_for_counts_is_refused(name):
+    with pytest.raises(SpecError, match=f"cannot be called {name}"):
+        check_metrics(spec((*default_metrics(), MetricDefinition(name, r"test_loss=([0-9.]+)"))))
+
+
 def test_a_request_to_stop_carries_its_reason(folder):
     assert not folder.stop_request.exists()
     folder.request_stop("The rule Overfit found an issue.")

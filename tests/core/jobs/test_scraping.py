@@ -92,8 +92,9 @@ def test_the_test_line_is_read_back(loss, accuracy):
 
 
 def test_counts_of_pictures_are_read_whatever_the_metrics_are():
-    assert scrape(metrics.valid_line(7), ()).values == {"valid:count": 7.0}
-    assert not scrape("my_test_count=5 test_count=many", ()).values
+    assert metrics.valid_line(7, 5).startswith("valid_count=7")  # as it was, for others' expressions
+    assert scrape(metrics.valid_line(7, 5), ()).values == {"valid:count": 7.0, "valid:right": 5.0}
+    assert not scrape("my_test_count=5 test_count=many valid_right=5.5", ()).values
 
 
 @given(st.text(max_size=300))

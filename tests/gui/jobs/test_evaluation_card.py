@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from PySide6.QtCore import QPointF, Qt
 
+from core.jobs.status import JobStatus
 from core.models.threshold import Threshold
 from core.predict.evaluate import EvaluatedPicture, summarise
 from gui.jobs.confusion_table import HEAT_CELLS, _narrowed
+from gui.jobs.job_header import JobHeader
 from gui.jobs.jobs_model import leading_figure
 from tests.gui.fakes import add_search, press, start_jobs
 
@@ -124,10 +127,24 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     assert counted.accuracy.sentence == "72 of 74 right on test (97.3 %, 91 to 99 %)"
     detail = start_jobs(tab, feed, qtbot)
     assert detail.figures.figure(0) == "97.3 %"
-    assert detail.figures._captions[0].text() == "right on test, Average loss 0.3333"
+    assert detail.figures._captions[0].text() == "Right on test, Average loss 0.3333"
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
+
+
+def test_the_bar_of_a_search_keeps_its_place(engine, qtbot):
+    header = JobHeader()
+    qtbot.addWidget(header)
+    counts = {JobStatus.COMPLETED: 120, JobStatus.IN_PROGRESS: 2}
+    best = {"test:accuracy": 72 / 74, "test:count": 74.0}
+    job = add_search(engine, "pets", trials=1, best_metrics=best)
+    job = replace(
+        job, status=JobStatus.IN_PROGRESS, started=time.time() - 4000, ended=None, max_jobs=300, counts=counts
+    )
+    header.show_job(job, resumes=True)
+    assert header._left.text().startswith("120 of 300 trials · 1 h")
+    assert header._left.sizeHint().width() <= header._left.minimumWidth()
 
 
 def test_the_figure_that_a_page_begins_with_opens_the_pictures_behind_it(tab, engine, feed, qtbot, monkeypatch):

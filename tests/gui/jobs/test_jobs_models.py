@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
@@ -192,6 +193,9 @@ def test_csv_has_the_rows_as_shown_with_unrounded_values(trials):
     assert rows[1]["Average loss"] == rows[1]["objective"] == "0.123456789"
     assert rows[1]["optimizer"] == 'a,"b'
     assert rows[0]["objective"] == ""
+    judged = replace(trial(3, 0.5), metrics={"test:accuracy": 0.75, "test:count": 4.0, "valid:right": 3.0})
+    trials.update_trials([judged])  # counts of pictures are no metrics, as in every other view
+    assert not {"test:count", "valid:right"} & {*next(csv.reader(io.StringIO(trials.to_csv())))}
 
 
 def test_two_thousand_trials_stay_in_order(trials):

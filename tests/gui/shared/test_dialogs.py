@@ -108,8 +108,11 @@ def test_a_dialog_grows_with_what_is_said_in_it(qtbot):
     dialog.setFixedWidth(200)
     dialog.show()
     qtbot.waitExposed(dialog)
+    screen = dialog.screen().availableGeometry()
+    dialog.move(100, screen.bottom() - dialog.frameGeometry().height())  # no room below
     height = field.height()
     said.setText("a sentence of several words that needs more than one line. " * 4)
     said.show()
     qtbot.waitUntil(lambda: said.height() >= said.heightForWidth(said.width()))
     assert field.height() == height
+    assert dialog.frameGeometry().bottom() <= screen.bottom()
