@@ -274,8 +274,7 @@ def test_patience(channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.Ca
     assert len(valid) == int(np.nanargmin(valid)) + 1 + 2
     judged = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))["valid"]
     right = int(np.trace(judged["confusion"]))
-    assert right != round(12 * metric(said, "valid:accuracy")[-1])  # the epoch that is kept is not the last
-    assert f"valid_count=12 valid_right={right}" in said.splitlines()
+    assert f"valid_count=12 valid_right={right}" in said.splitlines()  # of the epoch that is kept
 
 
 @pytest.mark.parametrize(
