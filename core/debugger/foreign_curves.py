@@ -20,7 +20,7 @@ from pathlib import Path
 
 from core.debugger import tracker_files
 from core.debugger.curve_names import STEPS, meaning_of
-from core.debugger.tracker_files import Runs, step_of
+from core.debugger.tracker_files import Curves, Runs, step_of
 from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.translation import tr
@@ -56,11 +56,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What is read together: the files of a run, a later one completing those before, or one file with many runs."""
+    """What is read together: the files of a run, a later one completing those before, or one file with many runs.
+
+    `divide` makes of what was read the runs that it is of.
+    """
 
     files: Sequence[Path]
     read: Callable[[Path], Runs]
     most_bytes: float = MOST_BYTES
+    divide: Callable[[Runs], Runs] = dict
 
 
 def recorded_runs(source: str | Path) -> list[Recorded]:
@@ -152,7 +156,7 @@ def _sources(place: Path, top: Path) -> Iterator[_Source]:
     """Yield what is in one file, or in one folder without those below it; nothing in a folder that cannot be read.
 
     The checkpoints of Hugging Face's Trainer are of one run, that of the folder which they are in, and so are the event
-    files that it writes below `runs` there.
+    files that the same training wrote below `runs` there.
     """
     try:
         files = [place] if place.is_file() else sorted(item for item in place.iterdir() if item.is_file())
@@ -163,8 +167,8 @@ def _sources(place: Path, top: Path) -> Iterator[_Source]:
         return
     if state is not None and (place == top or not _CHECKPOINT.fullmatch(place.name)):
         name = place.parent.name if state == place else place.name
-        logged = [] if state == place else sorted((place / _LOGGED).rglob(f"{_EVENTS}*"))
-        yield _Source([*logged, state], partial(_trainer, name), math.inf)
+        logged = [] if state == place else sorted((place / _LOGGED).rglob(f"{_EVENTS}*"), key=_begun)
+        yield _Source([*logged, state], partial(_trainer, place), math.inf, partial(_launches, name))
     events = [file for file in files if file.name.startswith(_EVENTS)]
     if events and not _of_a_trainer(place, top):
         yield _Source(events, _tensorboard, math.inf)  # a run that was resumed has a file for each part
@@ -188,7 +192,8 @@ def _recorded(source: _Source, failed: dict[Path, Exception]) -> list[Recorded]:
         except (*UNUSABLE, csv.Error) as error:
             failed[file] = error
     return [
-        Recorded(run, {name: sorted(curve.items()) for name, curve in curves.items()}) for run, curves in found.items()
+        Recorded(run, {name: sorted(curve.items()) for name, curve in curves.items()})
+        for run, curves in source.divide(found).items()
     ]
 
 
@@ -209,16 +214,60 @@ def _of_a_trainer(place: Path, top: Path) -> bool:
     return any(tracker_files.latest_state(folder.parent) is not None for folder in logs)
 
 
-def _trainer(name: str, file: Path) -> Runs:
-    """Read the state of a Trainer, or what it logged for TensorBoard, by the names that its state has."""
+def _begun(events: Path) -> tuple[int, Path]:
+    """Return what puts event files in the order in which they were begun: their names hold the second."""
+    second = events.name.removeprefix(_EVENTS).partition(".")[0]
+    return int(second) if second.isdecimal() else 0, events
+
+
+def _trainer(place: Path, file: Path) -> Runs:
+    """Read the state of a Trainer as a run without a name, or what it logged, by the names that its state has."""
     if file.name == tracker_files.TRAINER:
-        return tracker_files.trainer_state(name, file)
+        return tracker_files.trainer_state("", file)
     logged = {
         tag.removeprefix("train/").replace("eval/", "eval_", 1): curve
         for curves in _tensorboard(file).values()
         for tag, curve in curves.items()
     }
-    return {name: logged}
+    return {file.parent.relative_to(place).as_posix(): logged} if logged else {}
+
+
+def _launches(name: str, found: Runs) -> Runs:
+    """Return the runs that a Trainer's state and what was logged beside it are of: those that the state completes last.
+
+    Of several launches one that was resumed is of the run before it, one that began from the start is another run.
+    """
+    state = found.pop("", {})
+    runs: list[tuple[str, Curves]] = []
+    for folder, curves in found.items():
+        if runs and _goes_on(runs[-1][1], curves):
+            for metric, curve in curves.items():
+                runs[-1][1].setdefault(metric, {}).update(curve)
+        else:
+            runs.append((folder, curves))
+    of_state = next((at for at in reversed(range(len(runs))) if _may_be_one(runs[at][1], state)), None)
+    if of_state is not None:
+        _, curves = runs.pop(of_state)
+        state = {metric: {**curves.get(metric, {}), **state.get(metric, {})} for metric in {**curves, **state}}
+    return {**dict(runs), name: state}
+
+
+def _goes_on(before: Curves, curves: Curves) -> bool:
+    """Whether a launch began after the start: later than the one before, and later than its steps are apart."""
+    first, first_before = (min(map(min, each.values())) for each in (curves, before))
+    steps = sorted(max(curves.values(), key=len))
+    return first > first_before and (len(steps) == 1 or first > steps[1] - steps[0])
+
+
+def _may_be_one(logged: Curves, state: Curves) -> bool:
+    """Whether the losses at steps that both know are mostly the same; a state's are rounded."""
+    same = [
+        math.isclose(curve[step], state[metric][step], rel_tol=1e-3, abs_tol=1e-4)
+        for metric, curve in logged.items()
+        if meaning_of(metric).endswith("_loss") and metric in state
+        for step in curve.keys() & state[metric].keys()
+    ]
+    return 2 * sum(same) >= len(same)
 
 
 def _mlflow(run: Path, file: Path) -> Runs:

@@ -18,8 +18,10 @@ from training_scripts.debugger.tfevents import message_fields
 from training_scripts.outside import UNUSABLE, parse_json, read_json
 from training_scripts.regular_files import open_regular, read_regular
 
-Runs = dict[str, dict[str, dict[int, float]]]
-"""By run, metric and step."""
+Curves = dict[str, dict[int, float]]
+"""By metric and step."""
+Runs = dict[str, Curves]
+"""By run."""
 TRAINER = "trainer_state.json"
 _FURTHEST = 2**63
 """Above every step."""

@@ -20,11 +20,11 @@ FALLING = [2.0 * 0.8**epoch for epoch in range(12)]
 RISING = [1.0 + 0.2 * epoch for epoch in range(12)]
 
 
-def tensorboard(folder, **curves):
+def tensorboard(folder, begun=1700000000, first=0, **curves):
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "events.out.tfevents.1700000000.host.1.0").open("wb") as file:
+    with (folder / f"events.out.tfevents.{begun}.host.1.0").open("wb") as file:
         file.write(encode_version(0.0))
-        for step, values in enumerate(zip(*curves.values(), strict=True)):
+        for step, values in enumerate(zip(*curves.values(), strict=True), first):
             tags = dict(zip((name.replace("__", "/") for name in curves), values, strict=True))
             file.write(encode_scalars(tags, 10 * step, float(step)))
     return folder
@@ -179,6 +179,32 @@ def test_what_a_trainer_logs_beside_its_state_is_the_same_run(tmp_path):
     }
     assert runs["output"]["loss"][-1][0] == 110  # the state of a checkpoint knows less
     assert [run.name for run in recorded_runs(tmp_path / "output" / "runs")] == ["Nov27_host"]
+
+
+def test_each_launch_of_a_trainer_from_the_start_is_a_run_of_its_own(tmp_path):
+    """By the time in the files' names; one that was resumed continues the launch before it."""
+    output, logs = tmp_path / "output", tmp_path / "output" / "runs"
+    tensorboard(logs / "Nov27_host", begun=1700000300, first=8, train__loss=FALLING)
+    tensorboard(logs / "Oct02_host", begun=1700000100, first=1, train__loss=[3.0] * 5)
+    tensorboard(logs / "Oct30_host", begun=1700000200, first=1, train__loss=[1.0] * 9)
+    _trainer(output / "checkpoint-12", 12)
+    state = [{"step": 10 * at, "loss": round(value, 4)} for at, value in enumerate([1.0] * 7 + FALLING, 1)]
+    (output / "checkpoint-12" / "trainer_state.json").write_text(json.dumps({"global_step": 190, "log_history": state}))
+    curves = {run.name: run.curves["loss"] for run in recorded_runs(tmp_path)}
+    assert {name: [curve[0][0], curve[-1][0], len(curve)] for name, curve in curves.items()} == {
+        "runs/Oct02_host": [10, 50, 5],
+        "output": [10, 190, 19],
+    }
+    assert {value for _, value in curves["runs/Oct02_host"]} == {3.0}
+    assert [value for _, value in curves["output"]][:8] == [*[1.0] * 7, FALLING[0]]
+
+
+@pytest.mark.parametrize(("losses", "names"), [(RISING, ["output", "runs/mine"]), (FALLING, ["output"])])
+def test_a_state_is_of_the_launch_that_has_its_losses(tmp_path, losses, names):
+    tensorboard(tmp_path / "output" / "runs" / "mine", loss=losses)
+    state = [{"step": 10 * at, "loss": value} for at, value in enumerate(FALLING)]
+    (tmp_path / "output" / "trainer_state.json").write_text(json.dumps({"global_step": 110, "log_history": state}))
+    assert sorted(run.name for run in recorded_runs(tmp_path)) == names
 
 
 def _database(file, runs, metrics):
