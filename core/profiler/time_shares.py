@@ -38,7 +38,7 @@ def phase_shares(events: Events) -> Mapping[str, float]:
 
     The rest is "other" (saving, printing) where forward and backward were traced, else "untraced", for then the
     computing is part of it. What is inside an evaluation counts as evaluation. In a long training only some steps
-    are traced (their numbers have gaps): the training phases are scaled up to all of them.
+    are traced (their numbers have gaps): from the first gap on the training phases are scaled up to all of them.
     """
     owners = phase_owners(events)
     if not (owners >= 0).any():
@@ -47,9 +47,10 @@ def phase_shares(events: Events) -> Mapping[str, float]:
     lasted = events.end - events.start
     shares = {phase: float(lasted[owners == index].sum()) / len(workers) for index, phase in enumerate(PHASES)}
     evaluating = events.steps("EVAL") & ~_inside_evaluation(events)
-    scale = _untraced(events)
+    since, scale = _untraced(events)
     for phase in ("data_loading", "forward", "backward", "optimizer"):
-        shares[phase] *= scale
+        later = (owners == PHASES.index(phase)) & (events.start >= since)
+        shares[phase] += (scale - 1) * float(lasted[later].sum()) / len(workers)
     shares["evaluation"] += float(lasted[evaluating].sum()) / len(workers)
     loop = float(np.mean([_loop(events, events.worker == worker) for worker in workers]))
     rest = loop - sum(shares.values())
@@ -63,13 +64,19 @@ def _loop(events: Events, chosen: npt.NDArray[np.bool_]) -> float:
     return float(events.end[chosen].max() - events.start[chosen].min())
 
 
-def _untraced(events: Events) -> float:
-    """Return how many training steps there were for each traced one; 1 where all were, or where it is not known."""
-    numbers = events.step[events.steps("TRAIN") & (events.worker == 0)]
-    distinct = len(np.unique(numbers))
-    if not distinct or (numbers < 0).any():
-        return 1.0
-    return max(1.0, float(numbers.max() - numbers.min() + 1) / distinct)
+def _untraced(events: Events) -> tuple[float, float]:
+    """Return when steps began to be left out of the trace, and how many there were from then on for each traced one.
+
+    (0, 1) where all were traced, or where it is not known.
+    """
+    trained = np.flatnonzero(events.steps("TRAIN") & (events.worker == 0))
+    numbers, firsts = np.unique(events.step[trained], return_index=True)
+    gaps = np.flatnonzero(np.diff(numbers) > 1)
+    if not len(gaps) or numbers[0] < 0:
+        return 0.0, 1.0
+    last = int(gaps[0])
+    scale = float(numbers[-1] - numbers[last]) / (len(numbers) - last - 1)
+    return float(events.end[trained[firsts[last]]]), scale
 
 
 def phase_owners(events: Events) -> Ints:

@@ -78,6 +78,20 @@ def test_a_thinned_trace_keeps_its_shares(tmp_path: Path) -> None:
         assert thinned[phase] == pytest.approx(spent, rel=0.1, abs=0.05), phase
 
 
+def test_a_slow_first_step_stands_for_itself_alone(tmp_path: Path) -> None:
+    now = [1_795_300_020_000_000_000]
+    trace = StepTrace(tmp_path, "algo-1", lambda: now[0], steps_apart_s=0.01)
+    for number in range(620):
+        trace.begin_step("TRAIN", number)
+        trace.begin_phase("forward")
+        now[0] += 60_000_000 if number == 0 else 50_000
+        trace.end_phase("forward")
+        now[0] += 950_000
+        trace.end_step()
+    trace.close()
+    assert analyse(tmp_path).shares["forward"] == pytest.approx(0.06 + 619 * 0.00005, rel=0.02)
+
+
 def test_evaluation_is_counted_once(tmp_path: Path) -> None:
     now = [1_795_300_020_000_000_000]
     trace = StepTrace(tmp_path, "algo-1", lambda: now[0])
