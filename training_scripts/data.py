@@ -83,7 +83,11 @@ def load_channel(folder: Path) -> Samples:
     if not folder.is_dir():
         raise JobError(f"The channel folder {folder} is not there.")
     manifest = folder / "manifest.json"
-    return _from_manifest(manifest) if manifest.is_file() else _from_class_folders(folder)
+    if not manifest.is_file():
+        return _from_class_folders(folder)
+    samples = load_list(manifest)
+    samples.check_folder()
+    return samples
 
 
 def load_channels(channels: dict[str, Path]) -> dict[str, Samples]:
@@ -120,18 +124,26 @@ def _with_classes(samples: Samples, classes: tuple[str, ...], split: str) -> Sam
     return replace(samples, classes=classes, labels=position[samples.labels])
 
 
-def load_list(file: Path, root: Path) -> Samples:
-    """Return the samples that a manifest lists, in a folder that may lack some of them.
+def load_list(file: Path, folder: Path | None = None) -> Samples:
+    """Return the samples that a manifest lists, in `folder` or the one that it names, which may lack some or be gone.
 
     Raises:
         JobError: the manifest cannot be used.
     """
-    return _from_manifest(file, root)
-
-
-def _from_manifest(file: Path, folder: Path | None = None) -> Samples:
     try:
-        data: dict[str, Any] = read_json(file)
+        data = read_json(file)
+    except UNUSABLE as error:
+        raise _unusable(file, error) from error
+    return samples_in(data, file, folder)
+
+
+def samples_in(data: Any, file: Path, folder: Path | None = None) -> Samples:
+    """Return the samples that the content of a manifest lists; otherwise as `load_list`.
+
+    Raises:
+        JobError: the manifest cannot be used.
+    """
+    try:
         if data["format"] != 1:
             raise JobError(f"The manifest {file} has format {data['format']}, where 1 is understood.")
         classes, pictures = tuple(data["classes"]), data["pictures"]
@@ -142,14 +154,16 @@ def _from_manifest(file: Path, folder: Path | None = None) -> Samples:
         levels = data.get("levels")
         scale = None if levels is None else (float(levels[0]), float(levels[1]))
     except UNUSABLE as error:
-        raise JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.") from error
+        raise _unusable(file, error) from error
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
         raise JobError(f"The manifest {file} has labels that are not classes.")
     root = root if root.is_absolute() else file.parent / root
     version = str(data.get("dataset_version", ""))
-    samples = Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)
-    samples.check_folder()
-    return samples
+    return Samples(root, classes, paths, labels, hashes, version, scale, "levels" in data)
+
+
+def _unusable(file: Path, error: Exception) -> JobError:
+    return JobError(f"The manifest {file} cannot be read: {type(error).__name__} {error}.")
 
 
 def _from_class_folders(folder: Path) -> Samples:

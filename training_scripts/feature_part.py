@@ -22,9 +22,9 @@ import os
 import shutil
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from training_scripts import runtime
-from training_scripts.backbones import BACKBONES
 from training_scripts.data import Samples, cores, load_list
 from training_scripts.durable import replacing
 from training_scripts.extraction import BACKBONE_STATE, Row
@@ -68,11 +68,10 @@ def make_part(args: Namespace, folders: JobFolders, host: str, hosts: Sequence[s
     wanted = {value for samples in mine.values() for value in samples.hashes}
     print(f"{host}: {len(wanted)} pictures of {sum(map(len, lists.values()))} are computed here.", flush=True)
     stores = (folders.checkpoints or folders.output) / host
-    if folders.checkpoints is not None:
-        _recover(folders.checkpoints.parent, stores, BACKBONES[args.backbone].dim, wanted)
+    recover = partial(_recover, folders.checkpoints.parent, wanted) if folders.checkpoints is not None else None
     if not args.num_workers and not runtime.has_gpu():
         args.num_workers = READERS * cores()
-    store, name, computed = fill_store(args, preprocessing, weights, stores, mine, stop)
+    store, name, computed = fill_store(args, preprocessing, weights, stores, mine, stop, recover)
     failures, changed = _differing(computed)
     for samples in mine.values():
         if not failures.keys().isdisjoint(samples.hashes):
@@ -80,11 +79,11 @@ def make_part(args: Namespace, folders: JobFolders, host: str, hosts: Sequence[s
     place = folders.model / host
     files = [MATRIX_FILE, INDEX_FILE, *([BACKBONE_STATE] if host == hosts[0] else [])]
     for file in files:
-        with replacing(place / file, flushed=False) as partial:
-            _copy(store.folder / file, partial)
+        with replacing(place / file, flushed=False) as unfinished:
+            _copy(store.folder / file, unfinished)
     known = [value for value in shown if value in wanted and store.row(value) is not None]
-    with replacing(place / KNOWN_ROWS, flushed=False) as partial:
-        store.matrix[[store.row(value) or 0 for value in known]].tofile(partial)
+    with replacing(place / KNOWN_ROWS, flushed=False) as unfinished:
+        store.matrix[[store.row(value) or 0 for value in known]].tofile(unfinished)
     about = identity(args.backbone, preprocessing, weights, name)
     write_part(place, Part(host, len(store), store.dim, about, tuple(known), failures, changed), [*files, KNOWN_ROWS])
 
@@ -111,8 +110,12 @@ def _folder(folders: JobFolders, split: str) -> Path:
 
 
 def _in_share(samples: Samples, machines: int) -> Samples:
-    """Return the samples whose files this machine has; a machine that is alone has all, or says why not."""
+    """Return the samples whose files this machine has; a machine that is alone has all, or says why not.
+
+    A folder that is not there is a share without pictures, as of a split that has fewer than there are machines.
+    """
     if machines == 1:
+        samples.check_folder()
         return samples
     root = str(samples.root)
     here = {
@@ -123,17 +126,14 @@ def _in_share(samples: Samples, machines: int) -> Samples:
     return samples.without(index for index, path in enumerate(samples.paths) if path not in here)
 
 
-def _recover(checkpoints: Path, own: Path, dim: int, wanted: set[str]) -> None:
-    """Copy what this share lacks from the stores of other machines and of earlier jobs, as far as they are sound."""
-    found = 0
-    for index in sorted(checkpoints.glob(f"*/*/*/{INDEX_FILE}")):
-        other = index.parent
-        if other.parent != own:
-            store = FeatureStore(own / other.name, dim)
-            store.repair()
-            found += store.take_from(FeatureStore(other, dim), sorted(wanted))
+def _recover(checkpoints: Path, wanted: set[str], store: FeatureStore) -> None:
+    """Copy what this share lacks from other machines' and earlier jobs' stores of that name, as far as it is sound."""
+    others = [index.parent for index in sorted(checkpoints.glob(f"*/*/{store.folder.name}/{INDEX_FILE}"))]
+    others = [other for other in others if other != store.folder]
+    found = sum(store.take_from(FeatureStore(other, store.dim), sorted(wanted)) for other in others)
     if found:
-        print(f"{found} pictures were computed before and are not computed again.", flush=True)
+        counted = "1 picture was" if found == 1 else f"{found} pictures were"
+        print(f"{counted} computed before and not again.", flush=True)
 
 
 def _differing(computed: Mapping[str, Row]) -> tuple[dict[str, Failure], dict[str, str]]:

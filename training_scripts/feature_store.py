@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
@@ -45,6 +46,8 @@ LAYOUT = 3
 """Of the store's files, and of how pictures are read: another one is computed again."""
 HASH_BYTES, CHECK_BYTES = 32, 4
 _RECORD_BYTES = HASH_BYTES + CHECK_BYTES
+_COPIED = 16_384
+"""Rows of another store that are in memory at once."""
 
 
 class FeatureStore:
@@ -76,13 +79,14 @@ class FeatureStore:
         Only with the lock held. Rows that are damaged are left.
         """
         new = [value for value in wanted if self.row(value) is None and other.row(value) is not None]
-        rows = np.array([other.row(value) for value in new], dtype=np.int64)
-        if not len(rows):
-            return 0
-        found = other.matrix
-        sound = found.checks_of(rows) == other.checks(rows)
-        self.append([value for value, good in zip(new, sound, strict=True) if good], found[rows[sound]])
-        return int(sound.sum())
+        found, taken = other.matrix, 0
+        for first in range(0, len(new), _COPIED):
+            some = new[first : first + _COPIED]
+            rows = np.array([other.row(value) for value in some], dtype=np.int64)
+            sound = found.checks_of(rows) == other.checks(rows)
+            self.append([value for value, good in zip(some, sound, strict=True) if good], found[rows[sound]])
+            taken += int(sound.sum())
+        return taken
 
     def row(self, sha256: str) -> int | None:
         """Return the row of the picture with this hash (hexadecimal); None when it is not there yet."""
@@ -212,8 +216,11 @@ def write_channel(folder: Path, store: FeatureStore, splits: dict[str, Samples],
     }
     matrix = MatrixFile(relative(store.matrix_file, folder), 0, len(store))
     found = {split: (numbers, store.checks(numbers)) for split, numbers in rows.items()}
-    known = _known_in(store, splits["train"], rows["train"]) if "train" in splits else None
-    write_lists(folder, [matrix], store.dim, splits, found, known, about)
+    # Another job on this store could remove the file before it has its second name. The store's own lock would make
+    # this wait for all that such a job computes.
+    with FileLock(store.folder / "known.lock"):
+        known = _known_in(store, splits["train"], rows["train"]) if "train" in splits else None
+        write_lists(folder, [matrix], store.dim, splits, found, known, about)
 
 
 def _known_in(store: FeatureStore, train: Samples, rows: NDArray[np.int64]) -> Path | None:

@@ -22,7 +22,7 @@ import math
 import os
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -138,8 +138,9 @@ def fill_store(
     stores: Path,
     splits: Mapping[str, Samples],
     stop: StopRequest,
+    recover: Callable[[FeatureStore], None] | None = None,
 ) -> tuple[FeatureStore, str, dict[str, Row]]:
-    """Compute what is missing of the samples' features.
+    """Compute what is missing of the samples' features, after `recover` has put rows there that are known elsewhere.
 
     Returns:
         The store that has them, the runtime that computed them, and what became of each hash that was missing.
@@ -157,6 +158,8 @@ def fill_store(
                 continue
             store = FeatureStore(folder, BACKBONES[args.backbone].dim)
             store.repair()
+            if recover is not None:
+                recover(store)
             if damaged := store.drop_damaged(value for samples in splits.values() for value in samples.hashes):
                 print(f"{damaged} rows were damaged on the disk and are computed again.", flush=True)
             missing = {

@@ -262,7 +262,8 @@ class TrainingJobs:
             for number, machine in enumerate(job.container.folders):
                 target = (machine if divided else folder).data / name
                 if divided or not number:  # every instance has the same pictures
-                    target.mkdir(parents=True, exist_ok=True)
+                    if not divided:  # nowhere is it said that an instance without a share has its folder
+                        target.mkdir(parents=True, exist_ok=True)
                     share = (number, len(channels)) if divided else (0, 1)
                     self._storage.download(source["S3Uri"], target, share)
                     mounted += [target] if channel.get("InputMode") == "FastFile" else []

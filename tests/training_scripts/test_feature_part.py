@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from training_scripts import feature_part
 from training_scripts.data import cores
+from training_scripts.durable import sha256_of
 from training_scripts.extraction import Row
 from training_scripts.feature_store import FeatureStore, read_index
 from training_scripts.job import EXIT_INTERRUPTED
@@ -60,11 +62,16 @@ def test_a_share_is_computed_but_for_what_other_machines_and_jobs_have_kept(
     content = bytearray(kept.matrix_file.read_bytes())
     content[2 * DIM * 4 - 1] ^= 1  # of the picture 2
     kept.matrix_file.write_bytes(content)
+    otherwise = container / "checkpoints/first/algo-1/another-key"
+    otherwise.mkdir()
+    FeatureStore(otherwise, DIM).append([sha(0)], np.zeros((1, DIM), np.float32))
     asked: list[str] = []
 
-    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any) -> Any:
+    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any, recover: Any) -> Any:
         assert args.num_workers == 4 * cores(), "most of them wait for S3"
         store = FeatureStore(stores / "key", DIM)
+        store.repair()
+        recover(store)
         asked.extend(value for value in splits["train"].hashes if store.row(value) is None)
         store.append([sha(0), sha(9)], np.zeros((2, DIM), np.float32))
         return store, "torch", {sha(0): Row(sha(0), None), sha(2): Row(sha(9), None)}
@@ -72,7 +79,8 @@ def test_a_share_is_computed_but_for_what_other_machines_and_jobs_have_kept(
     monkeypatch.setattr(feature_part, "fill_store", fill)
     assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == 0
     assert asked == [sha(0), sha(2)], "the share without what is kept and sound"
-    assert "1 pictures were computed before" in capsys.readouterr().out
+    assert "1 picture was computed before and not again." in capsys.readouterr().out
+    assert not (container / "checkpoints/second/algo-2/another-key").exists(), "numbers of another runtime"
     folder = container / "model/algo-2"
     part = Part.from_json((folder / PART_FILE).read_bytes())
     assert (part.host, part.rows, part.dim, part.about["backbone"]) == ("algo-2", 3, DIM, "efficientnet_lite0")
@@ -91,7 +99,7 @@ def test_a_share_without_a_list_says_so(container: Path, monkeypatch: pytest.Mon
 
 
 def test_a_share_whose_pictures_went_away_leaves_no_part(container: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any) -> Any:
+    def fill(args: Any, preprocessing: Any, weights: Any, stores: Path, splits: Any, stop: Any, recover: Any) -> Any:
         (container / "train").rename(container / "elsewhere")
         store = FeatureStore(stores / "key", DIM)
         store.repair()
@@ -102,3 +110,39 @@ def test_a_share_whose_pictures_went_away_leaves_no_part(container: Path, monkey
     assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == EXIT_INTERRUPTED
     assert "is not there any more" in (container / "output/failure").read_text()
     assert not (container / "model/algo-2" / PART_FILE).exists()
+
+
+def test_a_split_of_which_a_machine_has_nothing_may_have_no_folder(
+    container: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = (container / "manifest/train.json").read_text()
+    (container / "manifest/valid.json").write_text(listed.replace("a/", "b/"))
+    monkeypatch.setenv("SM_CHANNEL_VALID", str(container / "valid"))
+    monkeypatch.setenv("SAGEHOUND_RUNTIME", "torch")
+    arguments = ["--backbone", "efficientnet_lite0", "--weights", "none"]
+    assert feature_part.main(arguments) == 0
+    part = Part.from_json((container / "model/algo-2" / PART_FILE).read_bytes())
+    assert set(part.failures) == {sha(0), sha(1), sha(2)}, "empty files"
+    monkeypatch.setenv("SM_HOSTS", '["algo-2"]')
+    (container / "output").mkdir()
+    assert feature_part.main(arguments) == EXIT_INTERRUPTED, "a machine that is alone has all pictures"
+    assert "is not there any more" in (container / "output/failure").read_text()
+
+
+def test_rows_of_an_earlier_job_are_known_before_anything_is_computed(
+    container: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (0, 1, 2):
+        Image.new("RGB", (8, 8), (90 * number, 0, 0)).save(container / f"train/a/{number}.jpg")
+    file = container / "manifest/train.json"
+    listed = json.loads(file.read_text())
+    for picture in listed["pictures"][:3]:
+        picture["sha256"] = sha256_of(container / "train" / picture["path"])
+    file.write_text(json.dumps(listed))
+    monkeypatch.setenv("SAGEHOUND_RUNTIME", "torch")
+    for job, said in (("first", "features 3/3"), ("second", "features: all of them are known already")):
+        monkeypatch.setenv("TRAINING_JOB_NAME", job)
+        assert feature_part.main(["--backbone", "efficientnet_lite0", "--weights", "none"]) == 0
+        assert said in capsys.readouterr().out
+    part = Part.from_json((container / "model/algo-2" / PART_FILE).read_bytes())
+    assert (part.rows, part.changed, part.failures) == (3, {}, {})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from training_scripts import feature_store
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
 from training_scripts.feature_store import KEPT_KNOWN, FeatureStore, read_channel, write_channel
@@ -127,6 +130,34 @@ def test_a_store_does_not_gather_what_was_known_of_every_set_of_pictures(store: 
         write_channel(tmp_path / str(last), store, {"train": samples(1, 2, last)}, about)
     assert len(list((store.folder / "known").glob("*.npz"))) == KEPT_KNOWN
     assert all((tmp_path / str(last) / KNOWN_FILE).is_file() for last in range(3, 20))
+
+
+def test_two_jobs_on_a_store_do_not_remove_each_others_file_of_what_is_known(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append([sha(3)], rows(3))
+    about = {"preprocessing": Preprocessing().to_json()}
+    link = feature_store.same_file
+
+    def two_more() -> None:
+        write_channel(tmp_path / "b", store, {"train": samples(1, 2, 3)}, about)
+        write_channel(tmp_path / "c", store, {"train": samples(2, 3)}, about)
+
+    other = Thread(target=two_more)
+
+    def slow(source: Path, target: Path, **how: bool) -> None:
+        if target.parent.name == "a":
+            os.utime(source, (0, 0))
+            other.start()
+            other.join(0.5)  # as long as it is held up, which is to be until this one has ended
+        link(source, target, **how)
+
+    monkeypatch.setattr(feature_store, "same_file", slow)
+    monkeypatch.setattr(feature_store, "KEPT_KNOWN", 2)
+    write_channel(tmp_path / "a", store, {"train": samples(2, 1, 2)}, about)
+    other.join(30)
+    assert (tmp_path / "a" / KNOWN_FILE).is_file()
+    assert (tmp_path / "c" / KNOWN_FILE).is_file()
 
 
 def test_writing_to_the_mapped_matrix_changes_no_file(store: FeatureStore, tmp_path: Path) -> None:

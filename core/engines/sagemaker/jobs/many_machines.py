@@ -18,7 +18,7 @@ import math
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.definition import MAX_VOLUME_GB, MIN_VOLUME_GB
 from core.errors import EngineError, SpecError
 from core.translation import plural, tr
-from training_scripts.data import Samples, load_list
+from training_scripts.data import Samples, samples_in
 from training_scripts.durable import SEAL_FILE
 from training_scripts.extraction import BACKBONE_STATE
 from training_scripts.feature_store import MATRIX_FILE, read_index, write_lists
@@ -342,9 +342,8 @@ def _write(folder: Path, lists: Lists, parts: Sequence[_Found]) -> None:
     rows: dict[str, tuple[Any, Any]] = {}
     left_out: dict[str, list[LeftOut]] = {}
     for split, data in lists.items():
-        (folder / f".{split}").write_text(json.dumps(data), encoding="utf-8")
-        samples = load_list(folder / f".{split}", folder)
-        (folder / f".{split}").unlink()
+        channel = Path(f"/opt/ml/input/data/{split}")  # as a job sees it
+        samples = samples_in(data, channel / CHANNEL_FILE, channel)
         now = [changed.get(value, value) for value in samples.hashes]
         gone = {
             at: LeftOut(samples.paths[at], failures[value].reason, failures[value].sha256)
@@ -362,12 +361,7 @@ def _write(folder: Path, lists: Lists, parts: Sequence[_Found]) -> None:
     write_left_out(folder, left_out)
     dim = parts[0].part.dim
     whole = {**about, **about_samples(first), "backbone_state": f"{state.folder}/{BACKBONE_STATE}"}
-    write_lists(folder, matrices, dim, _of_container(splits), rows, _known(lists, parts, dim), whole)
-
-
-def _of_container(splits: Mapping[str, Samples]) -> dict[str, Samples]:
-    """Return the samples as a job sees them: a container's folders are the roots of their paths."""
-    return {split: replace(samples, root=Path(f"/opt/ml/input/data/{split}")) for split, samples in splits.items()}
+    write_lists(folder, matrices, dim, splits, rows, _known(lists, parts, dim), whole)
 
 
 def _known(lists: Lists, parts: Sequence[_Found], dim: int) -> Any:

@@ -29,9 +29,10 @@ import numpy as np
 from training_scripts import feature_part
 from training_scripts.feature_store import FeatureStore
 
-def fill(args, preprocessing, weights, stores, splits, stop):
+def fill(args, preprocessing, weights, stores, splits, stop, recover):
     (stores / "key").mkdir(parents=True, exist_ok=True)
     store = FeatureStore(stores / "key", 1280)
+    recover(store)
     new = sorted({value for samples in splits.values() for value in samples.hashes if store.row(value) is None})
     rows = [np.resize(list(bytes.fromhex(value)), 1280) for value in new]
     store.append(new, np.array(rows, "f4").reshape(len(new), 1280))
@@ -180,7 +181,7 @@ def test_a_part_that_is_gone_costs_one_more_job_over_its_pictures_alone(
     again = cloud.asked("CreateTrainingJob")[1]
     assert listed(cloud, again) == sorted(lost)
     assert 0 < len(lost) < len(manifest.pictures)
-    kept = f"{len(lost)} pictures were computed before and are not computed again."
+    kept = f"{len(lost)} pictures were computed before and not again."
     assert kept in engine.read_log("spoiled").lines
     (notice,) = store.job("spoiled").notices
     assert notice == f"Machines left {len(lost)} pictures without features; one more job computes them."
