@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import json
@@ -13,9 +12,10 @@ from typing import cast
 
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.bucket_layout import split_uri
+from core.engines.sagemaker.connection.bucket_objects import BucketObjects
 from core.engines.sagemaker.connection.connect import role_arn
 from core.engines.sagemaker.connection.eligibility import Eligibility
-from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.failures import translated
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.creation import Prepared, create
 from core.engines.sagemaker.jobs.definition import (
@@ -62,7 +62,8 @@ class JobCreator:
     def __init__(self, aws: Aws, workspace: Workspace, paths: AppPaths, source: Source | None = None) -> None:
         self._aws, self._workspace, self._paths, self._source = aws, workspace, paths, source
         self._role = ""
-        self.parts = FeatureParts(aws, workspace)
+        self._objects = BucketObjects(aws, workspace)
+        self.parts = FeatureParts(self._objects, workspace)
 
     def prepare(self, spec: Spec, features: str = "", mark: str = "") -> Prepared:
         """Put into S3 what a job needs and return its request.
@@ -90,7 +91,7 @@ class JobCreator:
         """
         text = order.to_json().encode("utf-8")
         folder = hashlib.sha256(text).hexdigest()[:16]
-        self._put_once(self._workspace.key("searches", folder, ORDER_FILE), text)
+        self._objects.put_once(self._workspace.key("searches", folder, ORDER_FILE), text)
         channels = {**self._channels(spec, features), ORDER_CHANNEL: self._workspace.uri("searches", folder)}
         scripts = self._scripts(spec.training, over_pictures=not features).with_search()
         context = self._context(spec.training, spec.name, channels, scripts, scripts.search, mark)
@@ -217,36 +218,21 @@ class JobCreator:
 
     def features_once_at(self, key: str) -> str:
         """Return where the features of a key were whole once; "" where they never were."""
-        from botocore.exceptions import ClientError
-
-        with translated(tr("The bucket could not be read."), self._aws.profile):
-            try:
-                marker = self._workspace.key("features", key, _COMPLETE)
-                body = self._aws.client("s3").get_object(Bucket=self._workspace.bucket, Key=marker)["Body"].read()
-                return str(json.loads(body)["uri"])
-            except ClientError as error:
-                if code_of(error) in ("404", "NoSuchKey"):
-                    return ""
-                raise
-            except (ValueError, KeyError, TypeError):
-                return ""
+        try:
+            return str(json.loads(self._objects.get(self._workspace.key("features", key, _COMPLETE)) or b"")["uri"])
+        except (ValueError, KeyError, TypeError):
+            return ""
 
     def complete_features(self, key: str, job: str) -> str:
         """Mark the features that a finished job computed as whole; returns their address, "" if it left none."""
-        if not self._exists(self._workspace.key("features", key, job, "features.json")):
+        if not self._objects.exists(self._workspace.key("features", key, job, "features.json")):
             return ""
         uri = self._workspace.uri("features", key, job)
         self._mark_whole(key, uri)
         return uri
 
     def _mark_whole(self, key: str, uri: str) -> None:
-        with translated(tr("The bucket could not be written."), self._aws.profile):
-            self._aws.client("s3").put_object(
-                Bucket=self._workspace.bucket,
-                Key=self._workspace.key("features", key, _COMPLETE),
-                Body=json.dumps({"uri": uri}).encode("utf-8"),
-                **self._workspace.encryption,
-            )
+        self._objects.put(self._workspace.key("features", key, _COMPLETE), json.dumps({"uri": uri}).encode("utf-8"))
 
     def checkpoints(self, name: str) -> str:
         """Return the s3:// prefix that a job's checkpoint folder is synced with."""
@@ -291,7 +277,7 @@ class JobCreator:
 
     def _put_source(self, source: Source) -> str:
         parts = ("code", source.digest)
-        self._put_once(self._workspace.key(*parts, CODE_ARCHIVE), source.archive)
+        self._objects.put_once(self._workspace.key(*parts, CODE_ARCHIVE), source.archive)
         return self._workspace.uri(*parts)
 
     def _put_weights(self, spec: Spec) -> str:
@@ -301,7 +287,7 @@ class JobCreator:
             return ""
         folder = self._weights_digest(spec)
         for file in files:
-            self._put_once(self._workspace.key("weights", folder, file.name), file.read_bytes())
+            self._objects.put_once(self._workspace.key("weights", folder, file.name), file.read_bytes())
         return self._workspace.uri("weights", folder)
 
     def _weights_digest(self, spec: Spec) -> str:
@@ -333,32 +319,6 @@ class JobCreator:
                 tr("Fetch them, and try again."),
             )
         return [file for file in files if file is not None]
-
-    def _put_once(self, key: str, content: bytes) -> None:
-        """Put an object whose key says its content, if it is not there."""
-        if self._exists(key):
-            return
-        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        with translated(tr("The job's files could not be put into S3."), self._aws.profile):
-            self._aws.client("s3").put_object(
-                Bucket=self._workspace.bucket,
-                Key=key,
-                Body=content,
-                ChecksumSHA256=checksum,
-                **self._workspace.encryption,
-            )
-
-    def _exists(self, key: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        with translated(tr("The bucket could not be read."), self._aws.profile):
-            try:
-                self._aws.client("s3").head_object(Bucket=self._workspace.bucket, Key=key)
-                return True
-            except ClientError as error:
-                if code_of(error) in ("404", "NoSuchKey"):
-                    return False
-                raise
 
 
 def _features_job(spec: Spec) -> TrainingSpec:

@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.bucket_layout import CHANNEL_FILE, join, split_uri
-from core.engines.sagemaker.connection.failures import code_of, translated
+from core.engines.sagemaker.connection.bucket_objects import BucketObjects
 from core.engines.sagemaker.connection.workspace import Workspace
 from core.engines.sagemaker.jobs.definition import MAX_VOLUME_GB, MIN_VOLUME_GB
 from core.errors import EngineError, SpecError
@@ -67,13 +66,15 @@ class Joined:
     """What became of the parts: the channel's address, or the SHA-256 of the pictures that lack.
 
     `whole`: how many parts one more job can be put beside; none where some were computed in another way, for that job
-    might be computed in another way too. `changed`: how many pictures are not what the list says.
+    might be computed in another way too. `changed`: how many pictures are not what the list says. `picture`: the path
+    of one that lacks.
     """
 
     uri: str
     lacking: frozenset[str] = frozenset()
     whole: int = 0
     changed: int = 0
+    picture: str = ""
 
 
 def pictures_in(lists: Lists) -> int:
@@ -110,8 +111,8 @@ def spread(request: Mapping[str, Any], splits: Collection[str]) -> dict[str, Any
 class FeatureParts:
     """Reads and writes what the machines of features jobs need and leave, in the bucket of a workspace."""
 
-    def __init__(self, aws: Aws, workspace: Workspace) -> None:
-        self._aws, self._workspace = aws, workspace
+    def __init__(self, objects: BucketObjects, workspace: Workspace) -> None:
+        self._objects, self._workspace = objects, workspace
 
     def lists(self, channels: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return the manifests of picture channels.
@@ -124,7 +125,7 @@ class FeatureParts:
             if split not in channels:
                 continue
             bucket, prefix = split_uri(channels[split])
-            text = self._get(bucket, join(prefix, CHANNEL_FILE))
+            text = self._objects.get(join(prefix, CHANNEL_FILE), bucket)
             try:
                 data: Any = None if text is None else json.loads(text)
                 whole = data is not None and all(item["sha256"] and item["path"] for item in data["pictures"])
@@ -151,7 +152,7 @@ class FeatureParts:
                 files[f"{split}.json"] = json.dumps({**data, "pictures": kept}, ensure_ascii=False)
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
         for name, text in files.items():
-            self._put(self._workspace.key("lists", digest, name), text.encode("utf-8"))
+            self._objects.put_once(self._workspace.key("lists", digest, name), text.encode("utf-8"))
         return self._workspace.uri("lists", digest)
 
     def parts_uri(self, key: str, first: str) -> str:
@@ -165,11 +166,11 @@ class FeatureParts:
     def has_begun(self, key: str, job: str) -> bool:
         """Whether a job has kept rows in its checkpoints."""
         prefix = self._workspace.key("checkpoints", "features", key, job)
-        return any(name.endswith(f"/{INDEX_FILE}") for name in self._sizes(f"{prefix}/"))
+        return any(name.endswith(f"/{INDEX_FILE}") for name in self._objects.sizes(f"{prefix}/"))
 
     def has_matrices(self, folder: str) -> bool:
         """Whether a channel of features in S3 has its list, and all files that it names with the sizes that it says."""
-        text = self._get(self._workspace.bucket, f"{folder}/{FEATURES_FILE}")
+        text = self._objects.get(f"{folder}/{FEATURES_FILE}")
         if text is None:
             return False
         try:
@@ -179,7 +180,7 @@ class FeatureParts:
             network = str(about["backbone_state"])
         except _UNREADABLE:
             return False
-        sizes = self._sizes(f"{folder}/")
+        sizes = self._objects.sizes(f"{folder}/")
         has_network = network.startswith("/") or sizes.get(network, 0) > 0
         return has_network and all(
             size == item.rows * row if item.sha256 else size >= item.rows * row
@@ -204,7 +205,9 @@ class FeatureParts:
         if not any(BACKBONE_STATE in found.part.files for found in parts):
             lacking = lacking or {next(iter(_listed(lists)))}  # whoever computes it leaves the network too
         if lacking:
-            return Joined("", frozenset(lacking), len(parts) if len(parts) == len(found) else 0)
+            picture = next(path for value, path in _listed(lists).items() if value in lacking)
+            whole = len(parts) if len(parts) == len(found) else 0
+            return Joined("", frozenset(lacking), whole, picture=picture)
         with tempfile.TemporaryDirectory(prefix="sagehound-features-") as place:
             folder = Path(place)
             try:
@@ -214,20 +217,20 @@ class FeatureParts:
             # What says that the others are there comes last.
             last = (SEAL_FILE, FEATURES_FILE)
             for file in sorted(folder.iterdir(), key=lambda file: (file.name in last, file.name)):
-                self._put(join(base, file.name), file.read_bytes())
+                self._objects.put(join(base, file.name), file.read_bytes())
         changed = len(_listed(lists).keys() & {value for found in parts for value in found.part.changed})
         return Joined(self._workspace.uri("features", key, first), whole=len(parts), changed=changed)
 
     def _whole_parts(self, base: str) -> list[_Found]:
         """Return the parts below a prefix whose files have the sizes, and as far as they are read the SHA-256, told."""
-        sizes = self._sizes(base)
+        sizes = self._objects.sizes(base)
         found = []
         for name in sorted(sizes):
             if not name.endswith(f"/{PART_FILE}"):
                 continue
             folder = name.removesuffix(f"/{PART_FILE}")
             try:
-                part = Part.from_json(self._get(self._workspace.bucket, f"{base}{name}") or b"")
+                part = Part.from_json(self._objects.get(f"{base}{name}") or b"")
                 wrong = [item for item, told in part.files.items() if sizes.get(f"{folder}/{item}") != told.bytes]
                 index = self._checked(f"{base}{folder}", INDEX_FILE, part)
                 known = self._checked(f"{base}{folder}", KNOWN_ROWS, part)
@@ -242,7 +245,7 @@ class FeatureParts:
         return found
 
     def _checked(self, folder: str, name: str, part: Part) -> bytes:
-        content = self._get(self._workspace.bucket, f"{folder}/{name}") or b""
+        content = self._objects.get(f"{folder}/{name}") or b""
         if hashlib.sha256(content).hexdigest() != part.files[name].sha256:
             raise ValueError(f"{name} is not what it was")
         return content
@@ -259,46 +262,31 @@ class FeatureParts:
             _logger.warning("%d parts were computed in another way and are left out", len(parts) - len(kept))
         return kept
 
-    def _sizes(self, prefix: str) -> dict[str, int]:
-        """Return the sizes of the objects below a prefix, by what follows it in their keys."""
-        with translated(tr("The bucket could not be read."), self._aws.profile):
-            pages = self._aws.client("s3").get_paginator("list_objects_v2")
-            return {
-                str(item["Key"])[len(prefix) :]: int(item["Size"])
-                for page in pages.paginate(Bucket=self._workspace.bucket, Prefix=prefix)
-                for item in page.get("Contents", ())
-            }
 
-    def _get(self, bucket: str, key: str) -> bytes | None:
-        from botocore.exceptions import ClientError
-
-        with translated(tr("The bucket could not be read."), self._aws.profile):
-            try:
-                return bytes(self._aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-            except ClientError as error:
-                if code_of(error) in ("404", "NoSuchKey"):
-                    return None
-                raise
-
-    def _put(self, key: str, content: bytes) -> None:
-        with translated(tr("The bucket could not be written."), self._aws.profile):
-            self._aws.client("s3").put_object(
-                Bucket=self._workspace.bucket, Key=key, Body=content, **self._workspace.encryption
-            )
-
-
-def lacking_text(count: int) -> str:
-    """Return the sentence about pictures that two jobs left without features."""
+def lacking_text(joined: Joined) -> str:
+    """Return the sentences about pictures that are left without features after the last job."""
     return plural(
-        "The machines left {count:,} picture without features, the second time too.",
-        "The machines left {count:,} pictures without features, the second time too.",
+        "The machines left {count:,} picture without features: {picture}. Start it again: what was computed is kept "
+        "where it fits.",
+        "The machines left {count:,} pictures without features, {picture} among them. Start it again: what was "
+        "computed is kept where it fits.",
+        len(joined.lacking),
+        picture=joined.picture,
+    )
+
+
+def changed_text(count: int) -> str:
+    """Return the sentence about pictures whose content is not the one that is listed."""
+    return plural(
+        "{count:,} picture changed after the scan; it is used as it is now.",
+        "{count:,} pictures changed after the scan; they are used as they are now.",
         count,
     )
 
 
-def _listed(lists: Lists) -> dict[str, None]:
-    """Return the SHA-256 of all pictures, each once, in order."""
-    return dict.fromkeys(str(item["sha256"]) for data in lists.values() for item in data["pictures"])
+def _listed(lists: Lists) -> dict[str, str]:
+    """Return the SHA-256 of all pictures, each once, in order, with a path."""
+    return {str(item["sha256"]): str(item["path"]) for data in lists.values() for item in data["pictures"]}
 
 
 def _shown(train: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.many_machines import lacking_text
+from core.engines.sagemaker.jobs.many_machines import changed_text, lacking_text
 from core.store import Store
 from core.translation import plural, tr
 
@@ -29,9 +29,11 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
     is_last = notes.features_job != notes.features_first
     joined = creator.join_parts(spec, notes.features_key, notes.features_first, is_last)
     if joined.uri:
+        if joined.changed:
+            store.add_notice(name, changed_text(joined.changed))
         return joined.uri, ""
     if is_last:
-        return "", lacking_text(len(joined.lacking))
+        return "", lacking_text(joined)
     prepared = creator.prepare_parts(spec, notes.features_key, notes.mark, notes.features_first, joined.lacking)
     if CloudJobState.load(folder).stopping:
         return "", ""  # joining the lists of a million pictures takes minutes

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from core.engines.sagemaker.jobs.many_machines import FeatureParts
+from core.engines.sagemaker.connection.bucket_objects import BucketObjects
+from core.engines.sagemaker.jobs.job_state import CloudJobState
+from core.engines.sagemaker.jobs.many_machines import FeatureParts, Joined, changed_text, lacking_text
+from core.engines.sagemaker.tracking.feature_jobs import features_of
 from training_scripts.feature_store import FeatureStore
 from training_scripts.parts import Failure, Part, write_part
 
@@ -34,7 +38,7 @@ def listed(count):
 @pytest.fixture
 def parts(cloud, aws, workspace):
     cloud.forget()
-    yield FeatureParts(aws, workspace)
+    yield FeatureParts(BucketObjects(aws, workspace), workspace)
     cloud.forget()
 
 
@@ -101,3 +105,34 @@ def test_a_channel_without_its_network_is_not_whole(parts, leave, cloud, workspa
     cloud.storage.delete(f"{joined.uri}/{about_channel(cloud, workspace)['backbone_state']}")
     assert not parts.has_matrices(folder)
     assert parts.join(listed(4), KEY, "first").lacking == {sha(0), sha(1)}
+
+
+def test_what_lacks_and_what_changed_is_said(parts, leave):
+    lists = listed(5)
+    leave("first", "algo-1", [0, 1, 9], changed={sha(2): sha(9), sha(7): sha(1)})
+    lacking = parts.join(lists, KEY, "first")
+    assert lacking_text(lacking) == (
+        "The machines left 2 pictures without features, a/3.jpg among them. Start it again: what was computed is kept "
+        "where it fits."
+    )
+    leave("second", "algo-1", [3, 4])
+    joined = parts.join(lists, KEY, "first")
+    assert joined.changed == 1
+    assert changed_text(joined.changed) == "1 picture changed after the scan; it is used as it is now."
+
+
+def test_lists_that_are_there_are_not_sent_again(parts, cloud, workspace):
+    place = parts.put_lists(listed(3))
+    cloud.storage.write(f"{place}/train.json", b"as it was")
+    assert parts.put_lists(listed(3)) == place
+    assert cloud.storage.read(f"{place}/train.json") == b"as it was", "the key says the content"
+    assert parts.put_lists(listed(3), {sha(1)}) != place
+
+
+def test_pictures_that_changed_become_a_notice_of_the_job(tmp_path):
+    notices = []
+    store = SimpleNamespace(spec=lambda name: None, add_notice=lambda *notice: notices.append(notice))
+    creator = SimpleNamespace(join_parts=lambda *_: Joined("s3://bucket/features", changed=2))
+    notes = CloudJobState(features_key=KEY, features_job="a-features", features_first="a-features")
+    assert features_of(creator, store, tmp_path / "a", notes) == ("s3://bucket/features", "")
+    assert notices == [("a", "2 pictures changed after the scan; they are used as they are now.")]

@@ -163,13 +163,13 @@ def test_a_part_that_is_gone_costs_one_more_job_over_its_pictures_alone(
     engine, parts, lost = quick, quick._creator.parts, []
     join = type(parts).join
 
-    def spoiled(self, lists, key, first):
+    def spoiled(self, lists, key, first, last):
         if not lost:
             base = workspace.uri("features", key, first, "parts", first, "output", "model", "algo-2")
             index = cloud.storage.read(f"{base}/rows.index")
             lost.extend(index[at : at + 32].hex() for at in range(0, len(index), 36))
             cloud.storage.delete(f"{base}/features.f32")
-        return join(self, lists, key, first)
+        return join(self, lists, key, first, last)
 
     monkeypatch.setattr(type(parts), "join", spoiled)
     spec = training(engine, manifest, "spoiled", 2, feature_instance_type="ml.m5.large")
