@@ -120,6 +120,6 @@ def test_what_one_picture_more_says() -> None:
     pictures = [EvaluatedPicture(f"{n}.jpg", "cat", "cat", 0.9) for n in range(72)]
     pictures += [EvaluatedPicture("x.jpg", "fish", "cat", 0.8), EvaluatedPicture("y.jpg", "fish", "fish", 0.9)]
     found = summarise(pictures, ("cat", "fish"), "test", "job", None)
-    assert found.sentence == "Gets 73 of 74 right on test (98.6 %, 93 to 100 %); weakest: fish"
+    assert found.sentence == "Gets 73 of 74 right on test (98.6 %, 92.7 to 99.8 %); weakest: fish"
     assert found.scores.brier is None  # of an evaluation that an earlier version kept
     assert found.confusions == (("fish", "cat", 1),)
