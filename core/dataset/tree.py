@@ -94,14 +94,15 @@ def listing_of(walk: Walk, options: ReadOptions, *, unlabelled: bool = False) ->
 
 
 def _take_unlabelled(listing: Listing) -> None:
-    """Make what is in no class folder, or in one called so, pictures without a label."""
+    """Make what is in no class folder, or in one called so, pictures without a label; in train where others have splits."""
     folders = {label for _, label in listing.classes if label.casefold() in UNLABELLED_FOLDERS}
     listing.classes = {key: path for key, path in listing.classes.items() if key[1] not in folders}
     listing.examples = [
         replace(example, labels=example.labels - folders) if example.labels & folders else example
         for example in listing.examples
     ]
-    listing.examples += [Example(path, frozenset()) for path in listing.loose]
+    split = "train" if listing.layout == "splits" else None
+    listing.examples += [Example(path, frozenset(), split) for path in listing.loose]
     listing.loose = []
 
 

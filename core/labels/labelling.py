@@ -320,10 +320,12 @@ class Labelling:
                 self._fold.events_of((*of.before, *of.after)[0]) if of.kind in (Kind.UNDO, Kind.REDO) else (of,)
             )
         ]
-        if any(event.kind is Kind.RENAME_CLASS for event in done):
+        found = [picture.path for event in done for picture in self._by_content.get(event.sha256, ())]
+        if any(event.kind is Kind.RENAME_CLASS for event in done):  # which names no pictures
             after = self._state
-            return tuple(p.path for p in self.scan.pictures if before.labels_of(p) != after.labels_of(p))
-        return tuple(picture.path for event in done for picture in self._by_content.get(event.sha256, ()))
+            found += [p.path for p in self.scan.pictures if before.labels_of(p) != after.labels_of(p)]
+            found = list(dict.fromkeys(found))
+        return tuple(found)
 
     def _event(
         self,

@@ -42,6 +42,7 @@ class LabelController(QObject):
         self._labelling: Labelling | None = None
         self._waiting: deque[Callable[[Labelling], Change]] = deque()
         self._running: Handle | None = None
+        self._unshown: set[str] = set()  # kept otherwise, maybe, than the grid shows
 
     @property
     def labelling(self) -> Labelling | None:
@@ -53,6 +54,7 @@ class LabelController(QObject):
         self._labelling = labelling
         self._waiting.clear()
         self._running = None
+        self._unshown.clear()
 
     def label(self, paths: Sequence[str], name: str | None, source: str = PERSON) -> None:
         """Put pictures into a class; None takes their label away."""
@@ -140,8 +142,10 @@ class LabelController(QObject):
         self.failed.emit(error)
 
     def _show(self, labelling: Labelling, paths: Sequence[str]) -> None:
-        """Show pictures as they are kept, where the grid shows something else; not while more is on its way."""
+        """Show pictures as they are kept, where the grid shows something else: once no more is on its way."""
+        self._unshown.update(paths)
         if self._waiting:
             return
-        if self._model.gallery.set_state(labelling.state, paths):
+        if self._model.gallery.set_state(labelling.state, tuple(self._unshown)):
             self._model.arrange(keep_place=True)
+        self._unshown.clear()

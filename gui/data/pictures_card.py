@@ -131,7 +131,6 @@ class PicturesCard(Card):
         """Show the pictures of another folder, as a scan finds them; none can be labelled yet."""
         self._set_folder(root)
         self._close()
-        self.keys.open("")
         self.model.clear()
         self.filters.clear_all()
         self._say("")
@@ -150,6 +149,7 @@ class PicturesCard(Card):
 
     def _close(self) -> None:
         self.labels.open(None)
+        self.keys.open("")
         self.comparison.open(None, None)
         self.guessing.open(None)
         self.help.hide()

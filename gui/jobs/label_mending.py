@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from core.errors import UserFacingError
 from core.labels.labelling import Change, Labelling
 from core.progress import CancelToken, OnProgress
 from core.translation import tr
@@ -63,17 +64,18 @@ class LabelMending(QObject):
         """Take back the last change made here; what was done elsewhere since stays."""
         if not self._done:
             return
-        root, path, last = self._done[-1]
+        undone = self._done.pop()  # at once: who presses twice means the one before too
+        root, path, last = undone
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Change:
             with self._lock:
                 return self._labelling(root, on_progress, cancel).undo(last)
 
-        def done(change: Change) -> None:
-            self._done.pop()
-            self.undone.emit(path, change.summary)
+        def failed(error: UserFacingError) -> None:
+            self._done.append(undone)
+            self.failed.emit(error)
 
-        self._bridge.run(work, done, self.failed.emit)
+        self._bridge.run(work, lambda change: self.undone.emit(path, change.summary), failed)
 
     def _change(self, root: Path, path: str, name: str | None) -> None:
         def work(on_progress: OnProgress, cancel: CancelToken) -> Change:

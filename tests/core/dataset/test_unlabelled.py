@@ -3,6 +3,9 @@ import pytest
 from core.dataset import scan
 from core.errors import DatasetError
 from core.formats.records import ReadOptions
+from core.labels.disk import write_labels
+from core.labels.labelling import Labelling
+from core.store import Store
 from tests.gui.conftest import write_picture
 
 
@@ -37,6 +40,22 @@ def test_pictures_beside_class_folders_and_in_a_folder_called_unlabelled_have_no
     }
     assert not {"no-class", "unlabelled", "imbalance"} & {problem.kind for problem in found.problems}
     assert "Unlabelled" in scan(tmp_path).classes
+
+
+def test_pictures_beside_splits_are_in_train_when_they_are_labelled_and_written(tmp_path):
+    source, target, store = tmp_path / "source", tmp_path / "target", Store(tmp_path / "results.sqlite3")
+    for at, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog")):
+        fill(source / name, [f"{at}{n}.png" for n in range(3)], 60 * at)
+    fill(source, ["one.png", "two.png"], 255)
+    found = scan(source, unlabelled=True)
+    assert {picture.split for picture in found.pictures} == {"train", "test"}
+    labelling = Labelling(store, found)
+    labelling.label(["one.png", "two.png"], "cat")
+    write_labels(found, labelling.state, target)
+    store.close()
+    written = scan(target)
+    assert written.counts()["cat"] == {"train": 5, "test": 3}
+    assert "beside-splits" not in {problem.kind for problem in written.problems}
 
 
 def test_copies_without_a_label_contradict_nothing(tmp_path):

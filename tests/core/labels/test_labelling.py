@@ -60,6 +60,15 @@ def test_undo_takes_back_what_was_done_here_and_not_what_others_did_meanwhile(st
     assert labels(Labelling(store, scan)) == labels(command) == labels_of_folders(scan)
 
 
+def test_what_others_left_out_and_moved_beside_a_rename_is_seen(store: Store, scan: Scan) -> None:
+    window, command = Labelling(store, scan), Labelling(store, scan)
+    command.rename_class("cat", "lynx")
+    command.exclude([DOG])
+    command.move_to_split(["dog/004.jpg"], "test")
+    cats = {picture.path for picture in scan.pictures if picture.label == "cat"}
+    assert set(window.label([OPEN], "bird").others) >= cats | {DOG, "dog/004.jpg"}
+
+
 def test_one_action_of_several_is_taken_back(labelling: Labelling) -> None:
     first = labelling.label([CAT], "bird")
     labelling.label([DOG], "wolf")

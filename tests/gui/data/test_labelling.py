@@ -100,6 +100,10 @@ def test_keys_go_by_the_classes_not_by_what_the_scan_found_first_and_stay_for_th
     tab.dataset.open_again()
     qtbot.waitUntil(lambda: tab.manifest is not None)
     assert keys_now() == ["4", "1", "2", "3"]
+    tab._close.click()
+    tab.open_folder(folder)
+    qtbot.waitUntil(lambda: tab.manifest is not None)
+    assert keys_now() == ["4", "1", "2", "3"], "closing a dataset is no change of its classes"
 
 
 def test_undo_works_wherever_the_focus_is_but_in_a_field(tab, qtbot):
@@ -258,6 +262,21 @@ def test_suggestions_are_accepted_one_by_one_and_by_section(tab, qtbot):
     do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, Qt.Key.Key_Y, SHIFT))
     assert [kept(tab)[f"rose-{n:02}.png"] for n in range(5)] == ["tulip"] * 4 + ["rose"]
     assert tab._workbench.data.labelling(tab.dataset.scan).events()[-1].source == "suggestion"
+
+
+def test_undo_twice_at_once_shows_what_is_kept(tab, qtbot):
+    click(tab, qtbot, "daisy-00.png")
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "2"))
+    do(tab, qtbot, lambda: qtbot.keyClick(tab.card.grid, "3"))
+    heard = []
+    tab.card.labels_changed.connect(lambda: heard.append(1))
+    for _ in range(2):
+        qtbot.keyClick(tab.card.grid, Qt.Key.Key_Z, CONTROL)
+    qtbot.waitUntil(lambda: len(heard) == 2)
+    gallery = tab.pictures.gallery
+    shown = {p.path.rpartition("/")[2]: gallery.label_of(number) for number, p in enumerate(gallery.pictures)}
+    assert shown == kept(tab)
+    assert shown["daisy-00.png"] == shown["daisy-01.png"] == "daisy"
 
 
 def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):

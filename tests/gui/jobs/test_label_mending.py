@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
+from core.errors import StoreError
+from core.labels.labelling import Labelling
 from core.paths import AppPaths
 from core.predict.evaluate import EvaluatedPicture, summarise
 from core.workbench import Workbench
@@ -65,3 +67,30 @@ def test_a_wrong_label_is_mended_left_out_and_undone(workbench, bridge, qtbot, t
         frozenset(),
     )
     assert not view.undo.isEnabled()
+
+
+def test_undo_twice_at_once_takes_two_changes_back_and_a_failed_one_is_asked_again(
+    workbench, bridge, qtbot, dataset_folder, monkeypatch
+):
+    mending, heard, failed = LabelMending(workbench, bridge), [], []
+    mending.mended.connect(lambda mended: heard.append(mended.path))
+    mending.undone.connect(lambda path, summary: heard.append((path, summary)))
+    mending.failed.connect(failed.append)
+    first, second = "rose/rose-00.png", "rose/rose-01.png"
+    for path in (first, second):
+        mending.label(dataset_folder, path, "tulip")
+    qtbot.waitUntil(lambda: len(heard) == 2, timeout=20_000)
+    monkeypatch.setattr(Labelling, "undo", refuse)
+    mending.undo()
+    qtbot.waitUntil(lambda: len(failed) == 1)
+    monkeypatch.undo()
+    heard.clear()
+    mending.undo()
+    mending.undo()
+    qtbot.waitUntil(lambda: len(heard) == 2)
+    assert {path for path, summary in heard if summary.startswith("Undone: Labelled 1 picture")} == {first, second}
+    assert not mending.can_undo
+
+
+def refuse(*arguments):
+    raise StoreError("The labels could not be kept.", "The disk is full.", "Make room.")
