@@ -94,7 +94,7 @@ def listing_of(walk: Walk, options: ReadOptions, *, unlabelled: bool = False) ->
 
 
 def _take_unlabelled(listing: Listing) -> None:
-    """Make what is in no class folder, or in one called so, pictures without a label; in train where others have splits."""
+    """Make what is in no class folder, or in one called so, pictures without a label; beside splits, of train."""
     folders = {label for _, label in listing.classes if label.casefold() in UNLABELLED_FOLDERS}
     listing.classes = {key: path for key, path in listing.classes.items() if key[1] not in folders}
     listing.examples = [
