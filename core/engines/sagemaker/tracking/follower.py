@@ -14,7 +14,7 @@ from typing import Any
 
 from core.engines.local.runs import split_rule_line
 from core.engines.sagemaker.connection.failures import explain_reason
-from core.engines.sagemaker.tracking.logs import LogTail
+from core.engines.sagemaker.tracking.logs import Line, LogTail
 from core.errors import UserFacingError
 from core.jobs.contract import Scraper
 from core.jobs.records import MetricEvent, RuleOutcome
@@ -31,10 +31,6 @@ _SAYS_NOTHING = re.compile(r"ExecuteUserScriptError|exit status \d+\.?(?:,|$)|^A
 _LAST_LINES = 400
 
 
-Line = tuple[float, str]
-"""When a line was said, in Unix seconds, and its text."""
-
-
 class LineReader:
     """Records what the lines of a training job say, under the name `job`."""
 
@@ -42,13 +38,14 @@ class LineReader:
         self.spec, self._store, self._job = spec, store, job
         self._scraper = Scraper(spec.metrics, partial(store.add_notice, job))
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._features: dict[str, tuple[int, int]] = {}
         self.objective: float | None = None
 
     def take(self, lines: Sequence[Line]) -> None:
         """Record what these lines say."""
         events: list[MetricEvent | RuleOutcome] = []
         changes: JobChanges = {}
-        for moment, line in lines:
+        for moment, line, machine in lines:
             self._last.append(line)
             line, outcomes = split_rule_line(line)
             events += outcomes
@@ -65,7 +62,9 @@ class LineReader:
             if scraped.epoch and scraped.epochs and scraped.values:
                 changes["progress"] = min(1.0, scraped.epoch / scraped.epochs)
             elif found := _FEATURES.match(line):
-                changes["progress"] = min(1.0, int(found[1]) / max(1, int(found[2])))
+                self._features[machine] = int(found[1]), int(found[2])
+                done, total = map(sum, zip(*self._features.values(), strict=True))
+                changes["progress"] = min(1.0, done / max(1, total))
         if events or changes:
             self._store.update_job(self._job, events, **changes)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.engines.sagemaker.connection.console_urls import log_url
 from core.engines.sagemaker.connection.failures import code_of
@@ -15,9 +16,18 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 STATE = "log.json"
 _MAX_PAGES = 20
 _LOOK_AGAIN = 6
+_MACHINE = re.compile(r".*/(algo-\d+)")
 
 Ask = Callable[..., Any]
 """Calls a method of a client: `ask(client.method, Name=value)`; what counts calls passes its own."""
+
+
+class Line(NamedTuple):
+    """When a line was said, in Unix seconds, its text, and the machine of its job that said it."""
+
+    moment: float
+    text: str
+    machine: str = ""
 
 
 def job_log_url(region: str, job: str, folder: Path) -> str:
@@ -61,14 +71,14 @@ class LogTail:
         self._size = int(state.get("bytes", 0))
         self.repeats = self._cut_back(self._size)
 
-    def new_lines(self, look: bool = False) -> list[tuple[float, str]]:
-        """Return the lines since the last call, as (Unix seconds, text); `look`: see if there is another stream."""
+    def new_lines(self, look: bool = False) -> list[Line]:
+        """Return the lines since the last call; `look`: see if there is another stream."""
         if look or not self._tokens or self._looks % _LOOK_AGAIN == 0:
             self._find_streams()
         self._looks += 1
         lines = [line for stream in sorted(self._tokens) for line in self._read(stream)]
         if lines:
-            self._append([text for _, text in lines])
+            self._append([line.text for line in lines])
         return lines
 
     def taken(self) -> None:
@@ -79,16 +89,24 @@ class LogTail:
         self.repeats = False
 
     def _find_streams(self) -> None:
-        prefix = f"{self._job}/"
-        try:
-            answer = self._ask(self._client.describe_log_streams, logGroupName=GROUP, logStreamNamePrefix=prefix)
-        except self._client.exceptions.ResourceNotFoundException:
-            return  # no job of this account has logged anything yet
-        for stream in answer.get("logStreams", ()):
-            self._tokens.setdefault(stream["logStreamName"], None)
+        prefix, more = f"{self._job}/", dict[str, str]()
+        while True:  # 50 to a page, and a job may have more machines
+            try:
+                answer = self._ask(
+                    self._client.describe_log_streams, logGroupName=GROUP, logStreamNamePrefix=prefix, **more
+                )
+            except self._client.exceptions.ResourceNotFoundException:
+                return  # no job of this account has logged anything yet
+            for stream in answer.get("logStreams", ()):
+                self._tokens.setdefault(stream["logStreamName"], None)
+            if not answer.get("nextToken"):
+                return
+            more = {"nextToken": answer["nextToken"]}
 
-    def _read(self, stream: str) -> list[tuple[float, str]]:
-        lines: list[tuple[float, str]] = []
+    def _read(self, stream: str) -> list[Line]:
+        lines: list[Line] = []
+        found = _MACHINE.match(stream)
+        machine = found[1] if found else ""
         for _ in range(_MAX_PAGES):
             token = self._tokens[stream]
             more = {"nextToken": token} if token else {}
@@ -106,7 +124,8 @@ class LogTail:
                 raise
             for event in answer["events"]:
                 texts = event["message"].split("\n")
-                lines += [(event["timestamp"] / 1000, text) for text in (texts[:-1] if texts[-1] == "" else texts)]
+                texts = texts[:-1] if texts[-1] == "" else texts
+                lines += [Line(event["timestamp"] / 1000, text, machine) for text in texts]
             self._tokens[stream] = answer["nextForwardToken"]
             if answer["nextForwardToken"] == token:
                 break

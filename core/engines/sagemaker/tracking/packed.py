@@ -9,8 +9,8 @@ from pathlib import Path
 from core.engines.local.recovery import write_record
 from core.engines.local.tuning import number_of
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.tracking.follower import Follower, Line, LineReader
-from core.engines.sagemaker.tracking.logs import LogTail
+from core.engines.sagemaker.tracking.follower import Follower, LineReader
+from core.engines.sagemaker.tracking.logs import Line, LogTail
 from core.jobs.contract import JobFolder
 from core.jobs.records import TrainingJob
 from core.jobs.specs import TrainingSpec, TuningSpec
@@ -55,15 +55,15 @@ class PackedFollower(Follower):
         """Record what these lines say, of the search or of its trials."""
         own: list[Line] = []
         said: dict[int, list[Line]] = {}
-        for moment, text in lines:
-            line = read_line(text)
+        for told in lines:
+            line = read_line(told.text)
             if line.trial:
-                said.setdefault(line.trial, []).append((moment, line.line))
+                said.setdefault(line.trial, []).append(told._replace(text=line.line))
             elif line.record is not None:
                 self._record_lines(line.record.number, said.pop(line.record.number, ()))
                 self.apply(line.record)
             else:
-                own.append((moment, text))
+                own.append(told)
         for number, texts in said.items():
             self._record_lines(number, texts)
         if own:
@@ -135,5 +135,5 @@ class PackedFollower(Follower):
         log = JobFolder(self._jobs / reader.spec.name).log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
-            file.write("".join(f"{text}\n" for _, text in lines).encode("utf-8", "replace"))
+            file.write("".join(f"{line.text}\n" for line in lines).encode("utf-8", "replace"))
         reader.take(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.engines.sagemaker.tracking.follower import Follower
+from core.engines.sagemaker.tracking.logs import Line
 from core.engines.sagemaker.tracking.packed import PackedFollower
 from core.jobs.ranges import CategoricalRange
 from core.jobs.specs import MetricDefinition, TrainingSpec, TuningSpec
@@ -25,7 +26,7 @@ class Lines:
     repeats = False
 
     def __init__(self, lines):
-        self.lines = [(1.0, line) for line in lines]
+        self.lines = [Line(1.0, line) for line in lines]
 
     def new_lines(self, look=False):
         found, self.lines = self.lines, []

@@ -89,3 +89,27 @@ def test_what_the_store_refuses_is_read_again(client, open_tail, epochs, store, 
     assert epochs() == []
     assert follower.read()
     assert epochs() == [1, 2]
+
+
+def test_the_streams_of_many_machines_are_all_read_and_their_progress_is_one(open_tail, client, epochs, store):
+    machines = [f"one/algo-{number}-1700000000" for number in range(1, 71)]
+
+    def streams(logStreamNamePrefix, nextToken="0", **_):
+        first, last = int(nextToken), int(nextToken) + 50
+        page = {"logStreams": [{"logStreamName": name} for name in machines[first:last]]}
+        return page | ({"nextToken": str(last)} if last < len(machines) else {})
+
+    client.describe_log_streams = streams
+    client.get_log_events = lambda logStreamName, **_: {
+        "events": [
+            {"timestamp": 1, "message": f"features {100 if '-2-' in logStreamName else 30}/100 (9.0 pictures/s)"}
+        ],
+        "nextForwardToken": "end",
+    }
+    follower = Follower(SPEC, store, open_tail())
+    follower.read()
+    assert store.job("one").progress == pytest.approx((69 * 30 + 100) / 7000)
+
+    machines.append("one/algo-1-1700009999")  # a spot machine that came back
+    follower.read(look=True)
+    assert store.job("one").progress == pytest.approx((69 * 30 + 100) / 7000)
