@@ -34,7 +34,7 @@ def spent(store: Store, paths: AppPaths, prices: PriceList, name: str) -> float 
     own = prices.price(notes.features_type or cloud.instance_type).usd_per_hour
     if own is None:
         return None
-    return (seconds * cloud.instance_count * price + _features_seconds(notes) * own) / 3600
+    return (seconds * cloud.instance_count * price + features_seconds(notes) * own) / 3600
 
 
 def bill(store: Store, paths: AppPaths, prices: PriceList, name: str) -> Bill:
@@ -48,7 +48,8 @@ def bill(store: Store, paths: AppPaths, prices: PriceList, name: str) -> Bill:
         training_seconds=state.features_training_seconds,
         billable_seconds=state.features_billable_seconds,
     )
-    earlier = CloudJobState(instance_type=kind, training_seconds=before, billable_seconds=before)
+    ran = max(before, state.features_before_training_seconds)  # earlier versions did not note it
+    earlier = CloudJobState(instance_type=kind, training_seconds=ran, billable_seconds=before)
     jobs = [CloudJobState.load(paths.jobs / trial) for trial in trials or [name]]
     return bill_of([*jobs, earlier, features], prices)
 
@@ -66,6 +67,14 @@ def note_features(folder: Path, notes: CloudJobState, description: Mapping[str, 
     return CloudJobState.change(folder, **found)
 
 
+def features_seconds(notes: CloudJobState) -> float:
+    """Return the machine time of the jobs that compute frozen features, so far."""
+    seconds = float(notes.features_billable_seconds)
+    if not seconds and notes.features_started:
+        seconds = max(0.0, time.time() - notes.features_started)
+    return seconds * notes.features_machines + notes.features_before_seconds
+
+
 def billed(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the notes of a training job keep of its end: what it ran on, and what of it was billed."""
     instance = description.get("ResourceConfig", {})
@@ -76,14 +85,6 @@ def billed(description: Mapping[str, Any]) -> dict[str, Any]:
         "instance_count": int(instance.get("InstanceCount", 1)),
         "spot": bool(description.get("EnableManagedSpotTraining")),
     }
-
-
-def _features_seconds(notes: CloudJobState) -> float:
-    """Return the machine time of the jobs that compute frozen features, so far."""
-    seconds = float(notes.features_billable_seconds)
-    if not seconds and notes.features_started:
-        seconds = max(0.0, time.time() - notes.features_started)
-    return seconds * notes.features_machines + notes.features_before_seconds
 
 
 def _seconds(job: Job, paths: AppPaths) -> float:

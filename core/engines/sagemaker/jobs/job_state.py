@@ -23,7 +23,7 @@ class CloudJobState:
     was asked for first. `features_job` computes the frozen features that the job waits for, under `features_key`.
     `features_first` is the first of the jobs that compute them by many machines, "" where one machine does;
     `features_machines` and `features_type` are what the present one runs on, `features_before_seconds` the billed
-    seconds of all machines of those before it.
+    seconds of all machines of those before it, `features_before_training_seconds` those that they ran.
     `launched`: the job itself was created. `packed`: it is a search that is one training job, or a trial of such a one.
     `rule_output` is the s3:// prefix that AWS's own Debugger, where it is
     attached, writes the job's folders under. `differences` are sentences about what AWS recorded otherwise than asked.
@@ -41,6 +41,7 @@ class CloudJobState:
     features_machines: int = 1
     features_type: str = ""
     features_before_seconds: int = 0
+    features_before_training_seconds: int = 0
     launched: bool = False
     packed: bool = False
     adopted: bool = False

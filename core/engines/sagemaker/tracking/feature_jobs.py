@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.engines.sagemaker.cost.running_cost import features_seconds
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.many_machines import changed_text, lacking_text
@@ -46,11 +47,13 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
             len(joined.lacking),
         ),
     )
+    before = round(features_seconds(notes))
     CloudJobState.change(
         folder,
         features_job=prepared.name,
         features_machines=prepared.request["ResourceConfig"]["InstanceCount"],
-        features_before_seconds=notes.features_billable_seconds * notes.features_machines,
+        features_before_seconds=before,
+        features_before_training_seconds=max(before, notes.features_training_seconds * notes.features_machines),
         features_started=0.0,
         features_training_seconds=0,
         features_billable_seconds=0,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.cloud.money import Price
+from core.engines.sagemaker.cost.running_cost import bill
 from core.engines.sagemaker.jobs.creation import Prepared
 from core.engines.sagemaker.jobs.job_state import CloudJobState
 from core.engines.sagemaker.jobs.launch_and_stop import stop
@@ -47,6 +48,7 @@ class Fleet:
     def __init__(self):
         self.jobs, self.stopped, self.joined = {FIRST: "Completed"}, [], Joined("", frozenset({"a", "b"}), 3)
         self.during = {}
+        self.billed = {"BillableTimeInSeconds": 3600, "TrainingTimeInSeconds": 3600}
         self.sagemaker = self.parts = self
 
     def client(self, _service):
@@ -54,9 +56,9 @@ class Fleet:
 
     def describe_training_job(self, TrainingJobName):
         ended = datetime.datetime.now(datetime.UTC)
-        billed = {"BillableTimeInSeconds": 3600, "TrainingTimeInSeconds": 3600, "TrainingEndTime": ended}
+        times = {"TrainingStartTime": ended - datetime.timedelta(seconds=100), "TrainingEndTime": ended}
         state = self.jobs[TrainingJobName]
-        return {"TrainingJobStatus": state} | (billed if state in ("Completed", "Failed") else {})
+        return {"TrainingJobStatus": state} | (times | self.billed if state in ("Completed", "Failed") else {})
 
     def describe_log_streams(self, **_):
         return {}
@@ -97,6 +99,7 @@ def fleet(store, paths, monkeypatch):
     state.save(paths.jobs / "one")
     fleet.look = lambda: tracker.look("one")
     fleet.stop = lambda: stop("one", fleet, store, paths)
+    fleet.bill = lambda: bill(store, paths, prices, "one")
     fleet.notes = lambda **changes: CloudJobState.change(paths.jobs / "one", **changes)
     return fleet
 
@@ -138,3 +141,16 @@ def test_what_the_first_job_cost_counts_for_the_second_at_once(fleet, store):
     assert fleet.jobs[SECOND] == "InProgress"
     assert fleet.notes().features_before_seconds == 4 * 3600
     assert store.job("one").status is JobStatus.IN_PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("billed", "seconds", "saved"),
+    [({}, 400, 0.0), ({"BillableTimeInSeconds": 600, "TrainingTimeInSeconds": 2400}, 2400, 0.75)],
+)
+def test_the_first_job_is_on_the_bill_before_aws_says_it_and_with_what_spot_saved(fleet, billed, seconds, saved):
+    fleet.jobs[FIRST], fleet.billed = "Failed", billed
+    fleet.look()
+    assert fleet.jobs[SECOND] == "InProgress"
+    found = fleet.bill()
+    assert found.billable_seconds == pytest.approx(seconds, abs=60)
+    assert found.saved == pytest.approx(saved)
