@@ -21,7 +21,7 @@ from training_scripts.metrics import cv_line, epoch_line, step_line
 from training_scripts.network import set_training_mode
 from training_scripts.preparation import over_features
 from training_scripts.running import Run, evaluate, note_epoch, train_step
-from training_scripts.sources import Batch, FeatureSource
+from training_scripts.sources import Batch, FeatureSource, check_at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +49,7 @@ def fit_at_once(run: Run) -> None:
     head = fitting.fit(train.inputs, train.labels, classes, settings, on_iteration)
     take(run, head)
     learned = _watch_step(run, train)
+    del train  # folds need the memory
     outcome = evaluate(run, run.setup.sources["valid"], with_logits=True) if "valid" in run.setup.sources else None
     valid = None if outcome is None else (outcome.loss, outcome.accuracy)
     unseen = None
@@ -110,10 +111,19 @@ def _set_temperature(run: Run, outcome: Outcome) -> None:
 
 
 def known(run: Run, splits: Sequence[str]) -> tuple[Batch, NDArray[np.int64]]:
-    """Return all features of some splits, as far as they are there, and which pictures have the same content, (N,)."""
-    sources = [run.setup.sources[split] for split in splits if split in run.setup.sources]
-    found = [source for source in sources if isinstance(source, FeatureSource)]
+    """Return all features of some splits, as far as they are there, and which pictures have the same content, (N,).
+
+    Raises:
+        JobError: they are more than can be in memory as often as a fit needs them.
+    """
+    sources = {split: source for split, source in run.setup.sources.items() if isinstance(source, FeatureSource)}
+    # What folds and a refit will ask for later is checked before the first fit.
+    later = ("train", "valid") if run.args.folds or run.args.refit else ()
+    check_at_once([source for split, source in sources.items() if split in (*splits, *later)])
+    found = [sources[split] for split in splits if split in sources]
     batches = [source.everything for source in found]
+    if len(batches) == 1:
+        return batches[0], found[0].contents  # no further copy of them
     inputs, labels = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("inputs", "labels"))
     return Batch(inputs, labels, np.arange(len(labels))), np.concatenate([source.contents for source in found])
 

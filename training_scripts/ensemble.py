@@ -22,17 +22,19 @@ def train_members(run: Run, members: Sequence[Run], train: Callable[[Run], None]
     Heads that are all fitted at once are cross-validated together, where that is asked for.
     """
     args, sources, classes, started = run.args, run.setup.sources, len(run.setup.classes), time.perf_counter()
-    learned, _ = known(run, ("train",))
+    fitted = [member.args.optimizer == DIRECT for member in members]
+    learned = known(run, ("train",))[0] if any(fitted) else None  # else they may be more than the memory
     for number, member in enumerate(members, 1):
         run.log(f"Head {number} of {len(members)}")
-        if member.args.optimizer == DIRECT:
+        if member.args.optimizer == DIRECT and learned is not None:
             take(member, fitting.fit(learned.inputs, learned.labels, classes, settings_of(member.args)))
         else:
             train(member)
         if member.stopped:
             run.stopped = True
     unseen = None
-    if args.folds and all(member.args.optimizer == DIRECT for member in members):
+    learned = None  # folds need the memory
+    if args.folds and all(fitted):
         every, groups = known(run, ("train", "valid"))
         settings = [settings_of(member.args) for member in members]
         unseen = fitting.cross_validate(every.inputs, every.labels, groups, classes, settings, args.folds)

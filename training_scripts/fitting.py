@@ -153,7 +153,7 @@ def _prepared(features: Tensor) -> _Prepared:
 
 def _standardised(features: Tensor) -> _Prepared:
     centre, scale = features.mean(dim=0), features.std(dim=0, correction=0).mean().clamp_min(1e-8)
-    return (centre, scale, *_compressed((features - centre) / scale))
+    return (centre, scale, *_compressed((features - centre).div_(scale)))  # one copy, not two
 
 
 def _compressed(inputs: Tensor) -> tuple[Tensor, Tensor | None]:

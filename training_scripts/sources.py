@@ -87,9 +87,10 @@ class FeatureSource(Source):
         self._left_out = tuple(left_out)
         self._matrix, self._rows = features.matrix, features.rows
         row_bytes = features.matrix.dim * FLOAT.itemsize
-        memory = memory_for_features() if memory is None else memory
-        self._at_once = max(BLOCK_ROWS, memory // (2 * row_bytes))
-        self.fits = len(self) * row_bytes <= memory
+        self._memory = memory_for_features() if memory is None else memory
+        self._at_once = max(BLOCK_ROWS, self._memory // (2 * row_bytes))
+        self._bytes = len(self) * row_bytes
+        self.fits = self._bytes <= self._memory
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
@@ -98,17 +99,7 @@ class FeatureSource(Source):
 
     @property
     def everything(self) -> Batch:
-        """Return all of it at once.
-
-        Raises:
-            JobError: it is more than may be in memory.
-        """
-        if not self.fits:
-            raise JobError(
-                f"The frozen features of {len(self):,} pictures take more than half of the memory, and a head that is "
-                "fitted at once needs all of them: choose an optimizer that goes by steps, which reads them by blocks, "
-                "or a machine with more memory."
-            )
+        """Return all of it at once; see `check_at_once`."""
         return self._batch(np.arange(len(self)))
 
     @property
@@ -142,6 +133,20 @@ class FeatureSource(Source):
     def _batch(self, positions: NDArray[np.int64]) -> Batch:
         features = torch.from_numpy(self._matrix[self._rows[positions]])
         return Batch(features, torch.from_numpy(self.labels[positions]), positions)
+
+
+def check_at_once(sources: Sequence[FeatureSource]) -> None:
+    """Check that a head can be fitted at once to sources, which takes the memory of their features up to three times.
+
+    Raises:
+        JobError: together they are more than a quarter of the memory.
+    """
+    if sum(source._bytes for source in sources) > min(source._memory for source in sources) // 2:
+        raise JobError(
+            f"The frozen features of {sum(map(len, sources)):,} pictures take more than a quarter of the memory, and a "
+            "head that is fitted at once needs them several times: choose an optimizer that goes by steps, which reads "
+            "them by blocks, or a machine with more memory."
+        )
 
 
 def by_blocks(order: NDArray[np.int64], rows: NDArray[np.int64], block: int, at_once: int) -> NDArray[np.int64]:

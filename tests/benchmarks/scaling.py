@@ -13,7 +13,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.sagemaker.cost.cloud_forecast import BILLED_START_S, LEAST_FEATURES_S, MOST_MACHINES, READY_S
+from core.engines.sagemaker.cost.cloud_forecast import (
+    BILLED_START_S,
+    LEAST_FEATURES_S,
+    MOST_MACHINES,
+    READY_S,
+    worthwhile_machines,
+)
 from core.engines.sagemaker.jobs.many_machines import volume_for_features
 from core.paths import ROOT
 
@@ -67,11 +73,6 @@ def jobs(count: int, parallel: int, seconds: float, usd_per_hour: float) -> Way:
     return Way(rounds * (READY_S + seconds) / 3600, machine_hours, machine_hours * usd_per_hour)
 
 
-def machines_for(seconds: float) -> int:
-    """The machines that the program proposes for features that one of this type computes in so many seconds."""
-    return max(1, min(MOST_MACHINES, int(seconds // LEAST_FEATURES_S)))
-
-
 def _page(figures: dict[str, float]) -> str:
     prices = json.loads((ROOT / "resources" / "prices.json").read_text(encoding="utf-8"))
     hourly = {kind: prices["training_usd_per_hour"][kind]["usd"] for kind in (EXTRACTION[0], TRIAL[0])}
@@ -80,7 +81,7 @@ def _page(figures: dict[str, float]) -> str:
     for size in SIZES:
         parallel = PARALLEL[size]
         computing = size / (feature * EXTRACTION[1])
-        machines = machines_for(computing)
+        machines = worthwhile_machines(computing)
         # One machine copies the pictures first; several read them as they are asked for, which does not wait.
         copying = size * PICTURE_BYTES / DOWNLOAD_BYTES
         extraction = jobs(machines, machines, computing / machines + copying * (machines == 1), hourly[EXTRACTION[0]])

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from core.paths import ROOT
 from tests.benchmarks import scaling
 from tests.benchmarks.__main__ import read_report, write_report
 
@@ -34,3 +35,9 @@ def test_scaling_is_computed_from_the_figures_of_the_report(tmp_path, capsys):
     # … on two of them, as the program proposes, which wait for no picture to be copied; one alone does, for 500 s
     assert re.search(r"\| 1,000,000 \| 2 x ml\.c5\.2xlarge \| 13 min, 0\.381 machine-hours, \$0\.16 \|", page)
     assert re.search(r"\| 1,000,000 \| 32 min, 0\.503 machine-hours, \$0\.21 \| 2 \|", page)
+
+
+def test_the_page_is_what_the_program_says_by_the_figures_of_its_report(tmp_path):
+    written = tmp_path / "SCALING.md"
+    scaling.write(ROOT / "docs" / "BENCHMARKS.md", written)
+    assert written.read_text(encoding="utf-8") == scaling.PAGE.read_text(encoding="utf-8")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from training_scripts.backbones import Preprocessing
 from training_scripts.data import Samples
+from training_scripts.direct import known
 from training_scripts.durable import seal, sealed, sha256_of
 from training_scripts.feature_store import FeatureStore, read_channel, write_channel, write_lists
 from training_scripts.job import Interruption, JobError
 from training_scripts.row_matrix import MEMORY_MB, MatrixFile, memory_for_features
-from training_scripts.sources import BLOCK_ROWS, FeatureSource, by_blocks
+from training_scripts.sources import BLOCK_ROWS, FeatureSource, by_blocks, check_at_once
 
 COUNT, DIM = 23, 5
 VALUES = np.random.default_rng(0).standard_normal((COUNT, DIM), dtype=np.float32)
@@ -148,7 +151,25 @@ def test_more_features_than_memory_are_read_by_blocks(tmp_path: Path, monkeypatc
     assert all(len(block) == 1 for block in blocks), "one block after another"
     assert [len(set(map(int, pair))) for pair in pairwise(np.concatenate(blocks))].count(2) == 4
     with pytest.raises(JobError, match="an optimizer that goes by steps"):
-        _ = source.everything
+        check_at_once([source])
+
+
+def test_a_fit_at_once_needs_the_features_of_all_its_splits_several_times(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    store, names = FeatureStore(tmp_path / "store", 2), tuple(f"{number:064x}" for number in range(100))
+    store.append(names, np.zeros((100, 2), dtype=np.float32))
+    many = Samples(Path("/data"), ("a", "b"), names, np.arange(100, dtype=np.int64) % 2, names, "v")
+    write_channel(tmp_path / "channel", store, {"train": many, "valid": many}, ABOUT)
+    # 800 bytes each; `memory` is half of all that there is.
+    train, valid = (FeatureSource(found, memory=2000) for found in read_channel(tmp_path / "channel").sets.values())
+    check_at_once([train])
+    run = SimpleNamespace(
+        args=Namespace(folds=0, refit=False), setup=SimpleNamespace(sources={"train": train, "valid": valid})
+    )
+    assert len(known(run, ("train",))[0].labels) == 100  # type: ignore[arg-type]
+    run.args.folds = 5
+    with pytest.raises(JobError, match="of 200 pictures take more than a quarter of the memory"):
+        known(run, ("train",))  # type: ignore[arg-type]
 
 
 def test_what_may_be_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

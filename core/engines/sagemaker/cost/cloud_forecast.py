@@ -107,8 +107,7 @@ def _proposed(
         return None
 
     def most(kind: str) -> Machines:
-        seconds = features * _relative_speed(usual, kind)
-        return machines(max(1, min(MOST_MACHINES, int(seconds // LEAST_FEATURES_S))), kind)
+        return machines(worthwhile_machines(features * _relative_speed(usual, kind)), kind)
 
     kinds = [asked.instance_type]
     if all(map(_processors, (usual, asked.instance_type))):  # how a GPU compares with processors is not known
@@ -117,6 +116,11 @@ def _proposed(
     priced = [offer for offer in offers if offer.way.usd is not None]
     best = min(priced or offers[:1], key=lambda offer: (offer.way.usd or 0.0, offer.way.seconds))
     return best if best.way.seconds < 0.75 * asked.way.seconds and best.count > 1 else None
+
+
+def worthwhile_machines(seconds: float) -> int:
+    """Return how many machines are proposed for features that one of them computes in so many seconds."""
+    return max(1, min(MOST_MACHINES, int(seconds // LEAST_FEATURES_S)))
 
 
 def _relative_speed(usual: str, other: str) -> float:
