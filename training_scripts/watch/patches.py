@@ -238,7 +238,10 @@ def _loaders(session: Session, patches: Patches) -> None:
             return advance(self)
         session.loading()
         began = session.now()
-        batch = advance(self)
+        try:
+            batch = advance(self)
+        finally:  # a pass ends by an exception
+            session.fetching = False
         session.loaded(known, session.now() - began)
         return batch
 

@@ -9,21 +9,34 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from .state import row_bytes, snapshot
 
-_KEYS = ("class_to_idx", "classes", "class_names", "idx_to_class", "labels", "label_names", "id2label", "label2id")
-MOST_KEPT, MOST_CLASSES = 200, 2_000
+_KEYS = ("class_to_idx", "classes", "class_names", "idx_to_class", "label_names", "id2label", "label2id")
+_SPEAKING = {"class", "classes", "label", "labels", "category", "categories"}
+_BESIDE = {"name", "names", "to", "id", "ids", "idx", "index", "indices", "map", "mapping", "list", "encoder", "order"}
+MOST_KEPT, MOST_OF_JOB, MOST_CLASSES = 200, 40, 2_000
 
 
-def class_order(value: Any) -> list[str]:
-    """Return the classes that a list, a mapping or a checkpoint names, in the order of their numbers; else nothing."""
-    order = _order(value)
+def holds_classes(path: str) -> bool:
+    """Whether a file's name says that it holds the classes and nothing of them, such as how often each was wrong."""
+    stem = os.path.basename(path).partition(".")[0]
+    words = {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", stem)}
+    return bool(words & _SPEAKING) and words <= _SPEAKING | _BESIDE
+
+
+def class_order(value: Any, alone: bool) -> list[str]:
+    """Return the classes that a list, a mapping or a checkpoint names, in the order of their numbers; else nothing.
+
+    `alone`: a list or mapping that says nothing of itself may be one of classes, and not for instance of their ranks.
+    """
+    order = _order(value) if alone else []
     if not order and isinstance(value, Mapping):
         for key in _KEYS:
             order = order or _order(value.get(key))
@@ -73,35 +86,73 @@ def _tensors(value: Any, depth: int = 0) -> list[Tensor]:
     return []
 
 
+class _Known(NamedTuple):
+    model: str
+    classes: list[str]
+    path: str
+    job: str
+    line: str
+
+
 class ModelClasses:
     """The classes of the models that watched scripts have saved, in a file that they share."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
+        self._state: tuple[int, ...] = ()
+        self._known: list[_Known] = []
 
-    def add(self, model: str, classes: list[str]) -> None:
-        """Remember the order of the classes of a saved model."""
+    def add(self, model: str, classes: list[str], path: str = "", job: str = "") -> None:
+        """Remember the order of the classes of a saved model, in place of the one that its file held before."""
         if self._file is None or len(classes) > MOST_CLASSES:
             return
-        known = [item for item in self._read() if item["classes"] != classes or item["model"] != model]
-        text = "".join(
-            f"{json.dumps(item)}\n" for item in [*known[1 - MOST_KEPT :], {"model": model, "classes": classes}]
-        )
+        line = json.dumps({"model": model, "classes": classes, "path": path, "job": job})
+        known = [
+            item
+            for item in self._read()
+            if not (path and item.path == path) and (item.model != model or item.classes != classes)
+        ]
+        of_job = [item for item in known if job and item.job == job]
+        dropped = {id(item) for item in of_job[: max(0, len(of_job) + 1 - MOST_OF_JOB)]}
+        known = [item for item in known if id(item) not in dropped][1 - MOST_KEPT :]
+        known.append(_Known(model, classes, path, job, line))
         aside = self._file.with_name(f"{self._file.name}.{os.getpid()}.tmp")
         with contextlib.suppress(OSError):
-            aside.write_text(text, encoding="utf-8")
-            os.replace(aside, self._file)
+            try:
+                aside.write_text("".join(f"{item.line}\n" for item in known), encoding="utf-8")
+                state = _state(aside)
+                os.replace(aside, self._file)
+                self._state, self._known = state, known
+            finally:
+                aside.unlink(missing_ok=True)
 
     def of(self, model: str) -> list[str]:
         """Return the classes of a saved model, the latest that it was saved with; empty where it is not known."""
-        return next((list(item["classes"]) for item in reversed(self._read()) if item["model"] == model), [])
+        return next((list(item.classes) for item in reversed(self._read()) if item.model == model), [])
 
-    def _read(self) -> list[dict[str, Any]]:
+    def _read(self) -> list[_Known]:
+        """Return what is known, read again where the file is another one than before."""
         if self._file is None:
             return []
-        found = []
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            for line in self._file.read_text(encoding="utf-8").splitlines():
+        try:
+            state = _state(self._file)
+            if state == self._state:
+                return self._known
+            lines = self._file.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
+        known = []
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            for line in lines:
                 item = json.loads(line)
-                found.append({"model": str(item["model"]), "classes": [str(name) for name in item["classes"]]})
-        return found
+                classes = [str(name) for name in item["classes"]]
+                known.append(
+                    _Known(str(item["model"]), classes, str(item.get("path", "")), str(item.get("job", "")), line)
+                )
+        self._state, self._known = state, known
+        return known
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    known = file.stat()
+    return known.st_ino, known.st_mtime_ns, known.st_size

@@ -1,9 +1,13 @@
-"""Hears what a script saves and loads: models with torch, lists of classes as JSON."""
+"""Hears what a script saves and loads: models with torch, lists of classes as JSON.
+
+What a dataset loads for each of its items is nothing of a model's.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,31 +21,40 @@ def install_saving(session: Session, patches: Patches) -> None:
     """Put hooks into the saving and loading of torch and of JSON."""
     save, load, dump, read = torch.save, torch.load, json.dump, json.load
 
+    def heard() -> bool:
+        return session.here and not session.fetching
+
+    def first(args: Any, kwargs: Any, name: str) -> Any:
+        return args[0] if args else kwargs.get(name)
+
+    def second(args: Any, kwargs: Any, name: str) -> Any:
+        return args[1] if len(args) > 1 else kwargs.get(name)
+
     @functools.wraps(save)
     def saved(*args: Any, **kwargs: Any) -> Any:
         result = save(*args, **kwargs)
-        if session.here:
-            session.saved(args[0] if args else kwargs.get("obj"))
+        if heard():
+            session.saved(first(args, kwargs, "obj"), _path(second(args, kwargs, "f")))
         return result
 
     @functools.wraps(load)
     def loaded(*args: Any, **kwargs: Any) -> Any:
         result = load(*args, **kwargs)
-        if session.here:
-            session.restored(result)
+        if heard():
+            session.restored(result, _path(first(args, kwargs, "f")))
         return result
 
     @functools.wraps(dump)
     def dumped(*args: Any, **kwargs: Any) -> Any:
-        if session.here and session.models:
-            session.saved(args[0] if args else kwargs.get("obj"))
+        if heard() and session.models:
+            session.saved(first(args, kwargs, "obj"), _path(second(args, kwargs, "fp")))
         return dump(*args, **kwargs)
 
     @functools.wraps(read)
     def parsed(*args: Any, **kwargs: Any) -> Any:
         result = read(*args, **kwargs)
-        if session.here:
-            session.restored(result)
+        if heard():
+            session.restored(result, _path(first(args, kwargs, "fp")))
         return result
 
     for owner, name, wrapper in (
@@ -53,3 +66,9 @@ def install_saving(session: Session, patches: Patches) -> None:
         (json, "load", parsed),
     ):
         patches.set(owner, name, wrapper)
+
+
+def _path(file: Any) -> str:
+    """Return the path of a file that may be open, "" where it has none."""
+    name = getattr(file, "name", file) if not isinstance(file, os.PathLike) else file
+    return os.path.abspath(name) if isinstance(name, str | os.PathLike) else ""

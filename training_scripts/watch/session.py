@@ -41,7 +41,8 @@ class Session:
 
     `step` counts the steps of the training, of the optimizer that stepped first in it. `watching` says whether this one
     is looked at closely, `heavy` whether numbers of all parameters are compared. `grad` is whether the last forward
-    computed gradients: the checks themselves run without. `limit` ends the script after so many steps, 0 never.
+    computed gradients: the checks themselves run without. `fetching`: a loader makes a batch.
+    `limit` ends the script after so many steps, 0 never.
     """
 
     def __init__(self, findings: Findings, recorder: Any = None, now: Callable[[], float] = time.perf_counter) -> None:
@@ -72,7 +73,7 @@ class Session:
         self._unused = False
         self.called: set[str] = set()
         self.call: tuple[weakref.ref[nn.Module], Any, Any] | None = None
-        self.quiet = False
+        self.quiet = self.fetching = False
         self.model_classes = ModelClasses(None)
         self.limit = 0
         self.grad = True
@@ -270,6 +271,7 @@ class Session:
     @harmless
     def loading(self) -> None:
         """Note that the script asks for a batch."""
+        self.fetching = self.here
         if self.recorder is not None and self.recorder.tracing and self.here:
             self._guard(self.recorder.before_batch, self.loader)
 
@@ -312,14 +314,14 @@ class Session:
         self._notify("dropped_out", p, training)
 
     @harmless
-    def saved(self, value: Any) -> None:
-        """Note that the script saved something."""
-        self._notify("saved", value, site())
+    def saved(self, value: Any, path: str) -> None:
+        """Note that the script saved something in a file, "" where that is not known."""
+        self._notify("saved", value, path, site())
 
     @harmless
-    def restored(self, value: Any) -> None:
+    def restored(self, value: Any, path: str) -> None:
         """Note that the script loaded something that was saved."""
-        self._notify("restored", value, site())
+        self._notify("restored", value, path, site())
 
     def close(self) -> None:
         """Note that the script ends."""

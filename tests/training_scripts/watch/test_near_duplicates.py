@@ -55,3 +55,10 @@ def test_what_is_no_picture_or_a_plain_one_is_not_compared():
     assert _grid(torch.randn(8, 20), SIDE) is None
     assert _grid(torch.randn(8, 12, 32, 32), SIDE) is None
     assert len(_grid(torch.ones(8, 3, 32, 32), SIDE)) == 0
+
+
+def test_another_device_by_default_changes_nothing():
+    pictures = scenes(40, torch.Generator().manual_seed(0))
+    trained, evaluated = _grid(pictures, SIDE), _grid(pictures, 2 * SIDE)
+    with torch.device("meta"):
+        assert _copies(trained, evaluated) > 30

@@ -133,15 +133,15 @@ def _copies(trained: Tensor, evaluated: Tensor) -> int:
     """
     # Their edges are left out, which augmentation cuts off or fills.
     rows, seen = _unit(trained[:, 1:-1, 1:-1]), _unit(nn.functional.avg_pool2d(evaluated, 2)[:, 1:-1, 1:-1])
-    among = torch.full((len(evaluated), len(evaluated)), float("inf"))
-    across = torch.full((len(evaluated), len(trained)), float("inf"))
+    among = trained.new_full((len(evaluated), len(evaluated)), float("inf"))
+    across = trained.new_full((len(evaluated), len(trained)), float("inf"))
     for moved in _moved(evaluated):
         among, across = torch.minimum(among, 1 - moved @ seen.T), torch.minimum(across, 1 - moved @ rows.T)
     among.fill_diagonal_(float("inf"))
     copies = _nearer(across, among)
     # By chance as many evaluated pictures would be that near to each other, and that far from as many of training.
     size = min(len(evaluated), len(trained))
-    steps = torch.linspace(0, len(trained) - 1, size).long()
+    steps = torch.linspace(0, len(trained) - 1, size, device=trained.device).long()
     chance = _nearer(among, across[:, steps]) * len(trained) / size
     return copies if copies > 4 * chance else 0
 

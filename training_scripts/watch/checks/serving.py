@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..check_base import Check
 from ..code_site import Site
-from ..saved_classes import class_order, fingerprint
+from ..saved_classes import class_order, fingerprint, holds_classes
 from ..session import Session
 from ..state import Model
 from .datasets import classes_of
@@ -25,7 +25,7 @@ class Serving(Check):
         super().__init__(session)
         self._ours: list[str] = []
         self._trained: list[str] = []
-        self._served: list[str] = []
+        self._served: dict[Site, list[str]] = {}
 
     def before_backward(self, root: Tensor) -> None:
         """Note the classes of the training data, whose loader may be gone when the model is saved."""
@@ -33,33 +33,42 @@ class Serving(Check):
         if not self._ours and loader is not None:
             self._ours = classes_of(loader.dataset)
 
-    def saved(self, value: Any, at: Site) -> None:
+    def saved(self, value: Any, path: str, at: Site) -> None:
         """Hold the classes that a script saves against those of its training data, and remember them for its model."""
         ours = self._ours
         if not ours:
             return
-        theirs = class_order(value)
+        theirs = class_order(value, holds_classes(path))
         if theirs and self._differ(ours, theirs):
             self._say(ours, theirs, "the saved list", at)
         if model := fingerprint(value):
-            self.session.model_classes.add(model, ours)
+            self.session.model_classes.add(model, ours, path, self.session.findings.job)
 
-    def restored(self, value: Any, at: Site) -> None:
+    def restored(self, value: Any, path: str, at: Site) -> None:
         """Take what a loaded model's classes are, or the list of classes that it is served with."""
         model = fingerprint(value)
-        order = class_order(value) or (self.session.model_classes.of(model) if model else [])
+        order = class_order(value, holds_classes(path)) or (self.session.model_classes.of(model) if model else [])
         if model and order:
             self._trained = order
         elif order:
-            self._served = order
-        if self._trained and self._served:
-            self._compare(self._served, "the list that is loaded", at)
+            # What is read with another order each time, such as the labels of pictures, is not the model's.
+            self._served[at] = order if self._served.get(at, order) == order else []
 
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
-        """Hold the classes of the data that a loaded model is asked about against its own."""
+        """Hold the classes that were loaded, and those of the data that a loaded model is asked about, against its."""
+        self._compare_loaded()
         loader = self.session.loader
         if self._trained and loader is not None and loader.in_pass == 1 and loader.dataset is not None:
             self._compare(classes_of(loader.dataset), "the data that the model is asked about", loader.made)
+
+    def ended(self) -> None:
+        """Hold what was loaded by a script that asked for nothing against the model's classes."""
+        self._compare_loaded()
+
+    def _compare_loaded(self) -> None:
+        if self._trained:
+            for at, order in self._served.items():
+                self._compare(order, "the list that is loaded", at)
 
     def _compare(self, theirs: list[str], where: str, at: Site) -> None:
         if theirs and self._differ(self._trained, theirs):

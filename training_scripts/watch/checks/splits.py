@@ -139,10 +139,12 @@ class Leaks(Check):
     def _judge(self) -> None:
         evaluated, self._evaluated = self._evaluated, {}
         loaders, self._loaders = self._loaders, {}
-        training = [item for item in self.session.loaders if item.trains]
+        # There may be a loader for each epoch, of the same dataset.
+        known = [item.dataset for item in self.session.loaders if item.trains]
+        datasets = {id(item): item for item in known if item is not None}
         shares = []
         for key, rows in evaluated.items():
-            by_index = _shared_by_index(training, loaders[key])
+            by_index = _shared_by_index(list(datasets.values()), loaders[key])
             same = len(rows & self._trained)
             by_value = same / len(rows) if len(rows) >= 4 and same >= 3 else 0.0
             shares.append((max(by_index, by_value), loaders[key]))
@@ -168,15 +170,13 @@ def _at(names: Sequence[str], at: int) -> str:
     return names[at] if at < len(names) else "none"
 
 
-def _shared_by_index(training: Sequence[Loader], loader: Loader | None) -> float:
+def _shared_by_index(training: Sequence[Any], loader: Loader | None) -> float:
     """Return the share of a loader's items that are among those of training, by their numbers in the same dataset."""
     if loader is None or loader.dataset is None:
         return 0.0
     root, items = items_of(loader.dataset)
     for other in training:
-        if other.dataset is None:
-            continue
-        other_root, other_items = items_of(other.dataset)
+        other_root, other_items = items_of(other)
         if root is other_root:
             if items is None or other_items is None:
                 return 1.0 if items is None else float(other_items is None)

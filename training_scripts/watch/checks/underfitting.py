@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..check_base import Check
 from ..code_site import Site
+from ..network_graph import is_passed_by_all, layers_in_line
 from ..session import Session
 from ..state import DROPOUTS, Loss, Model
 
@@ -20,12 +21,6 @@ HIGH, STILL = 0.35, 0.02
 STRONG_DROPOUT, NARROW, RAN_OUT, SHRUNK = 0.7, 2, 0.01, 0.5
 STRONG_DECAY, STRONG_DECAY_APART = 5e-3, 0.5
 """Weight decay from which on it is taken for a cause: among the gradients, and apart from them as in AdamW."""
-_LINEAR = {
-    *("Addmm", "Mm", "Matmul", "Bmm", "Convolution", "T", "View", "ReshapeAlias", "Reshape", "UnsafeView"),
-    *("Transpose", "Permute", "Expand", "Squeeze", "Unsqueeze", "AccumulateGrad", "Add", "Sub", "Mean", "Sum"),
-    *("AvgPool2D", "AdaptiveAvgPool2D", "NativeBatchNorm", "ToCopy", "Clone", "Alias", "Select", "Slice", "Cat"),
-}
-_WEIGHING = {"Addmm", "Mm", "Convolution"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,7 @@ class Underfitting(Check):
         self._counts: Tensor | None = None
         self._norm = 0.0
         self._linear = 0
+        self._narrow: tuple[str, int] | None = None
         self._site: Site | None = None
         self._model: Model | None = None
 
@@ -56,6 +52,8 @@ class Underfitting(Check):
         """Keep the losses that are looked at, and how many answers were right."""
         session = self.session
         if not session.watching or not loss.trains or not loss.classifies or loss.value.numel() != 1:
+            return
+        if loss.label_smoothing:  # what guessing has, and the best that can be reached, are others then
             return
         # Where an input has many labels (the words of a text, the pixels of a picture) a high loss is nothing special.
         if session.inputs is None or loss.inputs.ndim != 2 or len(session.inputs) != len(loss.targets):
@@ -72,12 +70,12 @@ class Underfitting(Check):
     def _begin(self, loss: Loss) -> None:
         self._model = self.session.model
         self._norm = self._weights()
-        self._linear = _layers_in_line(loss.inputs)
+        self._linear = layers_in_line(loss.inputs)
+        self._narrow = self._narrowest(loss.inputs)
         self._site = loss.site
 
     def _judge(self) -> None:
-        passes = max((item.passes for item in self.session.loaders if item.trains), default=PASSES + 1)
-        if passes < PASSES or self._counts is None or self._site is None:
+        if self._passes() < PASSES or self._counts is None or self._site is None:
             return
         last = self._seen[-1].step
         before = [item for item in self._seen if last / 3 < item.step <= 2 * last / 3]
@@ -104,6 +102,17 @@ class Underfitting(Check):
             at if at is not None and at.file else self._site,
             [(item.step, item.loss, None) for item in after],
         )
+
+    def _passes(self) -> int:
+        """Return how often the training data was gone through, which may have a loader for each time."""
+        passes: dict[int, int] = {}
+        for item in self.session.loaders:
+            if not item.trains:
+                continue
+            # The place of a dataset that is gone is given to another one.
+            key = id(item if item.dataset is None else item.dataset)
+            passes[key] = passes.get(key, 0) + item.passes
+        return max(passes.values(), default=PASSES + 1)
 
     def _reason(self) -> tuple[str, str, Site | None] | None:
         """Return what keeps the network from more, what to do, and where; None where nothing is seen."""
@@ -140,14 +149,21 @@ class Underfitting(Check):
                     "Lower the dropout, to 0.5 or less.",
                     self.session.sites.get("forward"),
                 )
-        classes = len(self._counts) if self._counts is not None else 0
-        for name, module in self._model.inner.named_modules():
-            if isinstance(module, nn.Linear) and module.out_features <= min(NARROW, (classes - 1) // 2):
-                return (
-                    f"{name} lets {module.out_features} of its numbers through, for {classes} classes.",
-                    f"Give {name} more outputs than there are classes.",
-                    self.session.sites.get("forward"),
-                )
+        if self._narrow is not None and self._counts is not None:
+            name, numbers = self._narrow
+            return (
+                f"{name} lets {numbers} of its numbers through, for {len(self._counts)} classes.",
+                f"Give {name} more outputs than there are classes.",
+                self.session.sites.get("forward"),
+            )
+        return None
+
+    def _narrowest(self, outputs: Tensor) -> tuple[str, int] | None:
+        """Return a layer that lets too little through for so many classes and that all must pass, with how much."""
+        for name, module in self._model.inner.named_modules() if self._model is not None else ():
+            narrow = isinstance(module, nn.Linear) and module.out_features <= min(NARROW, (outputs.shape[1] - 1) // 2)
+            if narrow and is_passed_by_all(outputs, module.weight):
+                return name, module.out_features
         return None
 
     def _decay(self) -> tuple[float, bool]:
@@ -178,21 +194,3 @@ class Underfitting(Check):
 
 def _mean(seen: list[_Seen]) -> float:
     return sum(item.loss * item.size for item in seen) / sum(item.size for item in seen)
-
-
-def _layers_in_line(outputs: Tensor) -> int:
-    """Return how many layers a network has that is linear as a whole, 0 where anything in it bends."""
-    waiting, met, layers = [outputs.grad_fn] if outputs.grad_fn is not None else [], set(), 0
-    while waiting:
-        node = waiting.pop()
-        if node in met:
-            continue
-        met.add(node)
-        name = node.name().split("Backward")[0].lstrip("_").removeprefix("torch::autograd::")
-        following = [other for other, _ in node.next_functions if other is not None]
-        scales = name in ("Mul", "Div", "NativeDropout") and len(following) == 1  # by what does not depend on the input
-        if not (name in _LINEAR or scales) or len(met) > 2000:
-            return 0
-        layers += name in _WEIGHING
-        waiting += following
-    return layers
