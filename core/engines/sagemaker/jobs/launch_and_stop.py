@@ -136,8 +136,10 @@ def stop(name: str, aws: Aws, store: Store, paths: AppPaths, reason: str = "") -
         except Exception as error:
             if code_of(error) != "ValidationException" or "final status" not in str(error).lower():
                 raise  # it had ended by itself just before
-    changes: JobChanges = {"failure_reason": reason} if reason else {}
-    store.update_job(name, **changes, status=JobStatus.STOPPING, secondary_status="Stopping")
+    changes: JobChanges = {"status": JobStatus.STOPPING, "secondary_status": "Stopping"}
+    if reason:
+        changes["failure_reason"] = reason
+    store.update_job(name, **changes)
     return True
 
 

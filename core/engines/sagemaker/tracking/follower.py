@@ -63,8 +63,8 @@ class LineReader:
                 changes["progress"] = min(1.0, scraped.epoch / scraped.epochs)
             elif found := _FEATURES.match(line):
                 self._features[machine] = int(found[1]), int(found[2])
-                done, total = map(sum, zip(*self._features.values(), strict=True))
-                changes["progress"] = min(1.0, done / max(1, total))
+                total = sum(of for _, of in self._features.values())
+                changes["progress"] = min(1.0, sum(done for done, _ in self._features.values()) / max(1, total))
         if events or changes:
             self._store.update_job(self._job, events, **changes)
 
