@@ -32,8 +32,8 @@ to tell apart, which shows in guesses that are unsure or seldom right: then soft
 _SURE, _RIGHT = 0.75, 0.5
 """So sure, and so often right beyond chance, guesses are at least where the classes are easy to tell apart.
 
-Three such sets with up to a fifth of wrong labels: sure 0.77 to 0.88, right 0.56 to 0.87. Made ones that are hard, without
-a wrong label: sure 0.2 to 0.75, right 0.1 to 0.6.
+Three such sets with up to a fifth of wrong labels: sure 0.77 to 0.88, right 0.56 to 0.87. Made ones that are hard,
+without a wrong label: sure 0.2 to 0.75, right 0.1 to 0.6.
 """
 _SMOOTHING = 0.05
 _FEWEST = 3
