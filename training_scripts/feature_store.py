@@ -230,6 +230,7 @@ def _known_in(store: FeatureStore, train: Samples, rows: NDArray[np.int64]) -> P
     kept = store.folder / "known" / f"{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:24]}.npz"
     try:
         read_known(kept)
+        os.utime(kept)  # those that were used last stay
     except (OSError, ValueError):
         known = learn_known(store.matrix[rows[places]], hashes)
         if known is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def evaluate(
     for saved in saved_jobs(source):
         name = job or saved.name
         for storage in saved.trials:
-            trial = Trial(storage)
+            trial = Trial(copy(storage))  # with the trial goes what a storage keeps: there may be a thousand of them
             chosen = rules if rules is not None else default_rules(_hyperparameters(trial))
             if changes is not None:
                 chosen = {rule: {**chosen.get(rule, {}), **values} for rule, values in changes.items()}

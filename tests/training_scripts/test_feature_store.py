@@ -132,6 +132,18 @@ def test_a_store_does_not_gather_what_was_known_of_every_set_of_pictures(store: 
     assert all((tmp_path / str(last) / KNOWN_FILE).is_file() for last in range(3, 20))
 
 
+def test_of_what_is_known_the_longest_unused_goes_first(store: FeatureStore, tmp_path: Path) -> None:
+    store.append([sha(number) for number in range(3, 20)], rows(*range(3, 20)))
+    about = {"preprocessing": Preprocessing().to_json()}
+    write_channel(tmp_path / "first", store, {"train": samples(1, 2)}, about)
+    (used,) = (store.folder / "known").glob("*.npz")
+    for last in range(3, 20):
+        os.utime(used, (last, last))
+        write_channel(tmp_path / "again", store, {"train": samples(1, 2)}, about)
+        write_channel(tmp_path / str(last), store, {"train": samples(1, 2, last)}, about)
+    assert used.is_file()
+
+
 def test_two_jobs_on_a_store_do_not_remove_each_others_file_of_what_is_known(
     store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ class FolderStorage:
     """A trial in a folder of this machine."""
 
     def __init__(self, root: Path) -> None:
-        self._kept_name, self._kept = "", b""
+        self._kept = ("", b"")
         self.root = str(root)
         self._path = root
         self._complete: set[str] = set()
@@ -63,15 +63,17 @@ class FolderStorage:
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """See `Storage.read`."""
-        if length is not None and name == self._kept_name and start + length <= len(self._kept):
-            return self._kept[start : start + length]
+        kept_name, kept = self._kept
+        if length is not None and name == kept_name and start + length <= len(kept):
+            return kept[start : start + length]
         with open_regular(self._path / name) as file:
             if length is None:
                 file.seek(start)
                 return file.read()
             if os.fstat(file.fileno()).st_size <= KEPT_BYTES:
-                self._kept_name, self._kept = name, file.read()
-                return self._kept[start : start + length]
+                kept = file.read()
+                self._kept = (name, kept)
+                return kept[start : start + length]
             file.seek(start)
             return file.read(length)
 

@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import run
+from core.debugger import evaluate_rules
 from core.debugger.evaluate_rules import evaluate, open_trial
 from core.debugger.s3_storage import S3Storage
-from core.debugger.saved_jobs import trial_storages
+from core.debugger.saved_jobs import saved_jobs, trial_storages
 from core.errors import Cancelled, UserFacingError
 from core.jobs.records import RuleOutcome, TrainingJob
 from core.jobs.status import JobStatus, RuleStatus
@@ -39,6 +42,18 @@ def test_a_job_folder_or_anything_in_it(job, below):
     assert high.values[-1][2] == pytest.approx(2 * math.exp(1.5) * high.values[0][1])
     assert "instead of 50" in high.advice
     assert outcomes["NotANumber"].status is RuleStatus.NO_ISSUES_FOUND
+
+
+def test_of_trials_that_were_evaluated_no_file_stays_in_memory(job, monkeypatch):
+    found = saved_jobs(job)
+    monkeypatch.setattr(evaluate_rules, "saved_jobs", lambda source: found)
+    assert evaluate(job)
+    (storage,) = found[0].trials
+    assert len(pickle.dumps(storage)) < 2000
+    name = next(name for name in os.listdir(job / "output/tensors/events"))
+    (file,) = (job / "output/tensors/events" / name).iterdir()
+    storage.read(f"events/{name}/{file.name}", 0, 10)
+    assert len(pickle.dumps(storage)) > 2000, "what a trial reads is kept in its storage"
 
 
 def test_an_unfinished_trial_is_evaluated_as_far_as_it_goes(job, tmp_path):
