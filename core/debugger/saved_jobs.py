@@ -62,8 +62,8 @@ def _in_folders(top: Path) -> tuple[list[Storage], list[str]]:
     trials: list[Storage] = []
     verdicts: list[str] = []
     for folder in folders_below(top, _INSIDES):
-        if (folder / "index").is_dir() and _holds_a_trial(storage := FolderStorage(folder)):
-            trials.append(storage)
+        if (folder / "index").is_dir() and _holds_a_trial(FolderStorage(folder)):
+            trials.append(FolderStorage(folder))  # another: a storage lists no complete folder twice
         path = folder.as_posix()
         # The top may be a part of rule-output, as somebody fetched it alone.
         wanted = folder.name in (FOLDER, REPORTS) or (folder == top and FOLDER in folder.parts)

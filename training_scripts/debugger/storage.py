@@ -50,7 +50,7 @@ class FolderStorage:
         """See `Storage.index_files`. A folder of 1,000 steps is listed no more once two later ones are there."""
         names = self._list("index", self._complete)
         folders = sorted({name.split("/")[1] for name in names})
-        self._complete.update(folders[:-2])
+        self._complete = self._complete.union(folders[:-2])
         return names
 
     def collection_files(self) -> Sequence[str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.cli.main import run
@@ -23,7 +24,9 @@ from core.progress import CancelToken
 from core.workbench import Workbench
 from tests.gui.fakes import FakeEngine
 from tests.training_scripts.debugger.faults import cnn_training, head_training
+from training_scripts.debugger import hook
 from training_scripts.debugger.reader import Trial
+from training_scripts.debugger.writer import Saved, TrialWriter
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +59,29 @@ def test_of_trials_that_were_evaluated_no_file_stays_in_memory(job, monkeypatch)
     assert len(pickle.dumps(storage)) > 2000, "what a trial reads is kept in its storage"
 
 
+def test_of_a_long_trial_the_first_steps_are_found_too(tmp_path):
+    writer = TrialWriter(tmp_path / "output" / "tensors")
+    writer.write_collections({}, {"losses": ["loss"]}, 1)
+    for step in range(0, 4000, 500):
+        writer.write_step(step, "TRAIN", step, [Saved("loss", np.float32(1))])
+    writer.close()
+    assert open_trial(tmp_path).steps() == list(range(0, 4000, 500))
+
+
 def test_an_unfinished_trial_is_evaluated_as_far_as_it_goes(job, tmp_path):
     import shutil
 
     shutil.copytree(job, tmp_path / "cut")
     (tmp_path / "cut/output/tensors/training_job_end.ts").unlink()
-    victim = sorted((tmp_path / "cut/output/tensors/events").iterdir())[3]
-    shutil.rmtree(victim)
+    (events,) = (tmp_path / "cut/output/tensors/events").rglob("*.tfevents")
+    os.truncate(events, events.stat().st_size // 2)
     outcomes = evaluate(tmp_path / "cut", {"LearningRateTooHigh": {}})
     assert [outcome.status for outcome in outcomes] == [RuleStatus.ISSUES_FOUND]
 
 
 @pytest.mark.parametrize("part", ["index", "events", "collections"])
-def test_what_cannot_be_read_is_an_error_that_names_the_files(tmp_path, part):
+def test_what_cannot_be_read_is_an_error_that_names_the_files(tmp_path, monkeypatch, part):
+    monkeypatch.setattr(hook, "_SMALL", 0)  # each step has a file of its own
     head_training(epochs=1).run(tmp_path / "job" / "tensors")
     damaged = [file for file in sorted((tmp_path / "job" / "tensors" / part).rglob("*")) if file.is_file()]
     for file in damaged:
@@ -81,6 +94,7 @@ def test_what_cannot_be_read_is_an_error_that_names_the_files(tmp_path, part):
 
 
 def test_one_damaged_file_is_named_and_the_others_are_evaluated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hook, "_SMALL", 0)
     monkeypatch.setenv("SAGEHOUND_HOME", str(tmp_path / "home"))
     head_training(epochs=1).run(tmp_path / "job" / "tensors")
     victim = min((tmp_path / "job" / "tensors" / "events").rglob("*.tfevents"))
