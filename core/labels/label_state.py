@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from core.dataset.records import Picture, Scan
@@ -141,19 +142,19 @@ class Fold:
         self._added: _Map = {}
         self._actions: dict[str, list[LabelEvent]] = {}
         self._deltas: dict[str, list[tuple[_Map, Any, Any]]] = {}
-        self._done: list[str] = []
-        self._undone: list[str] = []
+        self._done: dict[str, None] = {}  # in their order, and found without a search
+        self._undone: dict[str, None] = {}
         self._cursor = 0
 
     @property
     def done(self) -> Sequence[str]:
         """Return the actions that can be undone, the next one last."""
-        return [action for action in self._done if action not in self._others] if self._others else self._done
+        return [action for action in self._done if action not in self._others]
 
     @property
     def undone(self) -> Sequence[str]:
         """Return the actions that can be redone, the next one last."""
-        return self._undone
+        return list(self._undone)
 
     @property
     def cursor(self) -> int:
@@ -184,7 +185,7 @@ class Fold:
                         self._others.add(event.action)
                     else:
                         self._undone.clear()
-                    self._done.append(event.action)
+                    self._done[event.action] = None
                     self._actions[event.action], self._deltas[event.action] = [], []
                 self._actions[event.action].append(event)
                 self._apply(event, self._deltas[event.action])
@@ -207,23 +208,22 @@ class Fold:
     def _undo(self, action: str) -> None:
         if action not in self._done:
             return
-        later = self._done[self._done.index(action) + 1 :]
+        later = list(takewhile(lambda one: one != action, reversed(self._done)))[::-1]
         for one in (*reversed(later), action):
             for mapping, key, before in reversed(self._deltas[one]):
                 _put(mapping, key, before)
             self._deltas[one] = []
-        self._done.remove(action)
+        del self._done[action]
         if action not in self._others:
-            self._undone.append(action)
+            self._undone[action] = None
         for one in later:
             self._do(one)
 
     def _redo(self, action: str) -> None:
         if action in self._done or action not in self._actions:
             return
-        if action in self._undone:
-            self._undone.remove(action)
-        self._done.append(action)
+        self._undone.pop(action, None)
+        self._done[action] = None
         self._do(action)
 
     def _do(self, action: str) -> None:

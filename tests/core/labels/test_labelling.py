@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
 from core.dataset import split
 from core.dataset.records import Scan
 from core.errors import DatasetError
+from core.labels.events import Kind, LabelEvent
+from core.labels.label_state import Fold
 from core.labels.labelling import Labelling
 from core.store import Store
 
@@ -79,6 +82,31 @@ def test_one_action_of_several_is_taken_back(labelling: Labelling) -> None:
 
 def labels_of_folders(scan: Scan) -> dict[str, str]:
     return {picture.path: picture.label for picture in scan.pictures}
+
+
+class Counted(str):
+    """A name of an action that counts with how many it is compared."""
+
+    __slots__ = ()
+    compared: ClassVar[list[object]] = []
+
+    def __eq__(self, other: object) -> bool:
+        self.compared.append(other)
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_undo_and_redo_of_the_last_of_many_actions_look_at_no_others() -> None:
+    fold, actions = Fold(), [Counted(number) for number in range(1000)]
+    fold.add(LabelEvent(action, Kind.LABEL, (), ("cat",), action) for action in actions)
+    last = actions[-5:]
+    Counted.compared.clear()
+    fold.add(LabelEvent(f"undo {action}", Kind.UNDO, (action,), ()) for action in reversed(last))
+    fold.add(LabelEvent(f"redo {action}", Kind.REDO, (), (action,)) for action in last)
+    compared = len(Counted.compared)
+    assert list(fold.done) == actions
+    assert compared < 50
 
 
 def test_what_comes_after_an_undo_takes_the_place_of_what_was_undone(labelling: Labelling) -> None:
