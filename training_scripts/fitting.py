@@ -142,7 +142,7 @@ def _prepared(features: Tensor) -> _Prepared:
     """
     if len(features) >= features.shape[1]:
         return _standardised(features)
-    key = hashlib.sha256(features.detach().contiguous().numpy()).hexdigest(), tuple(features.shape)
+    key = hashlib.sha256(features.detach().contiguous().numpy().data).hexdigest(), tuple(features.shape)
     if key not in _kept:
         _kept[key] = _standardised(features)
         while len(_kept) > MOST_KEPT:

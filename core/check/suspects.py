@@ -177,4 +177,4 @@ def _are_easy(guesses: NDArray[np.float64], labels: NDArray[np.int64]) -> bool:
     chance = 1 / guesses.shape[1]
     sure = float((1 / scaled.sum(axis=1)).mean())
     right = float((guesses.argmax(axis=1) == labels).mean())
-    return sure - chance > _SURE * (1 - chance) and right - chance > _RIGHT * (1 - chance)
+    return bool(sure - chance > _SURE * (1 - chance) and right - chance > _RIGHT * (1 - chance))

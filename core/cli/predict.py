@@ -191,9 +191,12 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     rows = [
         (f"{point.threshold:.3f}", percent(point.share), share_words(point.right, point.answered)) for point in shown
     ]
-    on_split = tr("On {split}: {sentence}").format(split=found.split, sentence=answered.sentence)
+    said = [
+        found.threshold.sentence,
+        tr("On {split}: {sentence}").format(split=found.split, sentence=answered.sentence),
+    ]
     columns = (tr("threshold"), tr("answered"), tr("of these right"))
-    console.result(data, lambda: "\n".join([found.threshold.sentence, on_split, "", table(columns, rows)]))
+    console.result(data, lambda: "\n".join([*said, "", table(columns, rows)]))
     return 0
 
 

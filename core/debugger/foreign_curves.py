@@ -255,7 +255,7 @@ def _launches(name: str, found: Runs) -> Runs:
 def _goes_on(before: Curves, curves: Curves) -> bool:
     """Whether a launch began after the start: later than the one before, and later than its steps are apart."""
     first, first_before = (min(map(min, each.values())) for each in (curves, before))
-    steps = sorted(max(curves.values(), key=len))
+    steps = max((sorted(curve) for curve in curves.values()), key=len)
     return first > first_before and (len(steps) == 1 or first > steps[1] - steps[0])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 _MOST = 2_000
@@ -120,7 +121,7 @@ def _multiplies_by_data(node: Any) -> bool:
     if all(other is not None for other, _ in node.next_functions):
         return False
     parts = (getattr(node, "_saved_self", None), getattr(node, "_saved_other", None))
-    return any(isinstance(part, Tensor) and len(part.unique()) > 2 for part in parts)
+    return any(isinstance(part, Tensor) and len(torch.unique(part)) > 2 for part in parts)
 
 
 def _variable(node: Any, of: dict[Any, list[Any]]) -> Any:

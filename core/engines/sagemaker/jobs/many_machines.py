@@ -215,8 +215,8 @@ class FeatureParts:
             except JobError as error:
                 raise EngineError(str(error)) from error
             # What says that the others are there comes last.
-            last = (SEAL_FILE, FEATURES_FILE)
-            for file in sorted(folder.iterdir(), key=lambda file: (file.name in last, file.name)):
+            of_all = (SEAL_FILE, FEATURES_FILE)
+            for file in sorted(folder.iterdir(), key=lambda file: (file.name in of_all, file.name)):
                 self._objects.put(join(base, file.name), file.read_bytes())
         changed = len(_listed(lists).keys() & {value for found in parts for value in found.part.changed})
         return Joined(self._workspace.uri("features", key, first), whole=len(parts), changed=changed)
