@@ -77,8 +77,10 @@ def default_rules(hyperparameters: Mapping[str, Any]) -> dict[str, dict[str, str
         # what holds for one network alone: of two that train against each other no loss need go down.
         for name in ("LeakageSuspicion", "CheckInputImages", "PoorWeightInitialization"):
             rules.pop(name, None)
-        # Whose labels are uncertain rests above half of its first loss; what rests too high is Underfitting there.
-        rules["LossNotDecreasing"]["converged_percent"] = "15"
+        if str(hyperparameters.get("classifies_inputs")).lower() == "true":
+            # Whose labels are uncertain rests above half of its first loss; what rests too high is Underfitting there,
+            # which looks at no other losses.
+            rules["LossNotDecreasing"]["converged_percent"] = "15"
     return rules if hyperparameters else rules | _FOREIGN
 
 

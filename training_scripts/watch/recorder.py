@@ -199,7 +199,9 @@ class Recorder:
         self._model = model
         self._output.mkdir(parents=True, exist_ok=True)
         (self._output / "tensors").mkdir(exist_ok=True)
-        args = Namespace(mode="watch", weights=_weights(model), loss=loss.kind)
+        # Where each input has many labels (the words of a text) some classes are never the likeliest.
+        rows = loss.classifies and loss.inputs.ndim == 2 and len(loss.targets) <= max(inputs.shape[:2])
+        args = Namespace(mode="watch", weights=_weights(model), loss=loss.kind, classifies_inputs=rows)
         settings = Settings(
             tensor_budget_mb=float(self._settings.get("tensor_budget_mb", 64)),
             save_interval=self._settings.get("save_interval"),
@@ -213,8 +215,7 @@ class Recorder:
             self._output / "tensors",
             settings,
             activations=not _compiles(model),
-            # Where each input has many labels (the words of a text) some classes are never the likeliest.
-            predictions=loss.classifies and loss.inputs.ndim == 2 and len(loss.targets) <= max(inputs.shape[:2]),
+            predictions=rows,
         )
         self._profiler = ProfilerCallback(self._output, steps_apart_s=_STEPS_APART_S)
         self._callbacks = [self._profiler, self._hook]

@@ -446,6 +446,12 @@ def test_the_default_rules_can_all_be_made(tmp_path, mode, weights):
     assert ("DeadRelu" in rules) == (mode == "fine_tune")
 
 
+@pytest.mark.parametrize(("classifies", "percent"), [(True, "15"), (False, "50")])
+def test_a_watched_loss_may_rest_high_only_where_underfitting_is_looked_for(classifies, percent):
+    rules = default_rules({"mode": "watch", "classifies_inputs": classifies})
+    assert rules["LossNotDecreasing"]["converged_percent"] == percent
+
+
 def test_a_chosen_rule_replaces_the_default_one():
     rules = chosen_rules(True, {"Overfit": {"patience": "9"}, "StalledTraining": {}}, {})
     assert rules["Overfit"] == {"patience": "9"}

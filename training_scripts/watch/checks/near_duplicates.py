@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -10,21 +11,36 @@ import torch
 from torch import Tensor, nn
 
 from ..check_base import Check
-from ..code_site import NOWHERE
+from ..code_site import NOWHERE, Site
 from ..session import Session
 from ..state import Loader, Model
 from .datasets import loader_site
 
 SIDE = 8
 """Pictures are compared as so many grey fields a side, of mean 0 and length 1: light and contrast do not count."""
-MOST_TRAINED, MOST_EVALUATED, PER_BATCH = 2_000, 300, 64
+MOST_TRAINED, MOST_EVALUATED, PER_BATCH, MOST_DATASETS = 2_000, 300, 64, 8
 FIRST_PASS, LATER = 3, 4
-"""The pass of a validation loader after which is judged first, and the factor to the next; the last time at the end."""
+"""The pass through a validation dataset after which is judged first, and the factor to the next; at the end too."""
 FEWEST = 30
 """Evaluated pictures from which on they are judged."""
 NEAR, RATIO, SHARE = 0.1, 0.1, 0.05
 """A copy is nearer than this (the squared distance, halved), and nearer than a tenth of what the next evaluated picture
 is; so many of those looked at, of which a twentieth is a finding, unless as many are as near the other way round."""
+
+
+_Key = tuple[int, Site]
+"""Of a dataset, by its id and where its loaders are made."""
+
+
+@dataclass(slots=True)
+class _Evaluated:
+    """What was seen of a dataset in its first pass. A pass is one of a loader, by its id and its number."""
+
+    loader: Loader
+    first: tuple[int, int]
+    latest: tuple[int, int]
+    passes: int = 1
+    parts: list[Tensor] = field(default_factory=list)
 
 
 class NearDuplicates(Check):
@@ -38,9 +54,7 @@ class NearDuplicates(Check):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._trained: list[Tensor] = []
-        self._evaluated: dict[int, list[Tensor]] = {}
-        self._passes: dict[int, int] = {}
-        self._loaders: dict[int, Loader] = {}
+        self._evaluated: dict[_Key, _Evaluated] = {}
         self._count = 0
         self._next = FIRST_PASS
         self._fresh = self._done = False
@@ -49,7 +63,7 @@ class NearDuplicates(Check):
         """Take a few training pictures, and judge now and then."""
         if self._done:
             return
-        if max((loader.passes for loader in self._loaders.values()), default=0) >= self._next:
+        if max((item.passes for item in self._evaluated.values()), default=0) >= self._next:
             self._next *= LATER
             self._judge()
         if self.session.watching and self._count < MOST_TRAINED:
@@ -60,15 +74,22 @@ class NearDuplicates(Check):
                 self._fresh = True
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
-        """Take the pictures of the first evaluation by each loader."""
+        """Take the pictures of the first evaluation with each dataset, which may have a loader for each."""
         session, loader = self.session, self.session.loader
         if session.grad or self._done or not model.trained or not session.watching_evaluation():
             return
-        if loader is None or loader.trains or self._passes.setdefault(id(loader), loader.passes) != loader.passes:
+        if loader is None or loader.trains:
             return
-        self._loaders[id(loader)] = loader
-        known = self._evaluated.setdefault(id(loader), [])
-        fields = _grid(inputs, 2 * SIDE) if sum(map(len, known)) < MOST_EVALUATED else None
+        key, now = (id(loader.dataset), loader.made), (id(loader), loader.passes)
+        if key not in self._evaluated:
+            if len(self._evaluated) == MOST_DATASETS:
+                return
+            self._evaluated[key] = _Evaluated(loader, now, now)
+        item = self._evaluated[key]
+        item.passes += item.latest != now
+        item.latest = now
+        known = item.parts
+        fields = _grid(inputs, 2 * SIDE) if now == item.first and sum(map(len, known)) < MOST_EVALUATED else None
         if fields is not None:
             known.append(fields)
             self._fresh = True
@@ -84,7 +105,7 @@ class NearDuplicates(Check):
             return
         if any(item.rule == "SplitsShareInputs" for item in self.session.findings.all):
             return  # the same inputs, not only nearly
-        evaluated = {key: torch.cat(parts) for key, parts in self._evaluated.items() if parts}
+        evaluated = {key: torch.cat(item.parts) for key, item in self._evaluated.items() if item.parts}
         if not self._trained or not evaluated or any(len(item) < FEWEST for item in evaluated.values()):
             return
         trained = torch.cat(self._trained)
@@ -101,7 +122,7 @@ class NearDuplicates(Check):
             f"{counts[key]} of {len(evaluated[key])} validation pictures that were looked at are much nearer to one of "
             "training than to any other of validation: copies that were resized, cut, mirrored or saved again.",
             "Find copies before splitting, and keep all pictures of one scene on one side.",
-            loader_site(self._loaders[key], self.session.sites.get("forward", NOWHERE)),
+            loader_site(self._evaluated[key].loader, self.session.sites.get("forward", NOWHERE)),
             [(self.session.step, counts[key] / len(evaluated[key]), SHARE)],
         )
 
