@@ -166,10 +166,8 @@ def test_what_a_dataset_reads_of_each_item_is_not_the_models(watched, tmp_path, 
 
 
 def test_labels_that_are_read_one_after_the_other_are_not_the_models(watched, tmp_path):
-    file = io.BytesIO()
-    train(file)
-
     def script():
+        file = io.BytesIO()
         train(file)
         torch.load(io.BytesIO(file.getvalue()))
         for order in ("cab", "bca"):
