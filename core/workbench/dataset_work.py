@@ -131,7 +131,7 @@ class DatasetWork:
             DatasetError: it cannot be read, or the format cannot hold it.
             Cancelled: through `cancel`; nothing stays.
         """
-        from core.formats.joined import folders_of
+        from core.dataset.tree import listing_of
         from core.formats.registry import format_named, read_listing
         from core.formats.walk import Walk
         from core.formats.writing import write_dataset
@@ -139,18 +139,26 @@ class DatasetWork:
         self._check_ours(target)
         format_ = format_named(format_name)
         found = self._open(source, options, on_progress, cancel, unlabelled=True).source
-        listing = read_listing(Walk(found.folder, cancel or CancelToken()), found.options)
+        walk = Walk(found.folder, cancel or CancelToken())
+        listing, splits = listing_of(walk, found.options, unlabelled=True), None
+        if not (is_labelled := self._is_labelled(listing.root)):
+            listing = read_listing(walk, found.options)
         ours = fractions is not None or (format_.writer and format_.writer.splits and listing.layout != "splits")
-        splits = None
-        labelled, parts = self._installation.store.labelled_datasets(), folders_of(listing.root)
-        of_parts = (Path(dataset).is_relative_to(part.folder) for dataset in labelled for part in parts)
-        if ours or str(listing.root) in labelled or any(of_parts):
-            scan = self.scan(found.folder, on_progress, cancel, options=found.options)
+        if ours or is_labelled:
+            scan = self.scan(found.folder, on_progress, cancel, options=found.options, unlabelled=is_labelled)
             self.labelling(scan).state.apply_to(listing, scan)
             if ours:
                 manifest = self.split(scan, fractions or DEFAULT_FRACTIONS, seed)
                 splits = {entry.path: entry.split for entry in manifest.pictures}
         return write_dataset(listing, format_, target, splits, on_progress, cancel)
+
+    def _is_labelled(self, root: Path) -> bool:
+        """Whether a folder, or a part of what it is joined of, has labels of ours."""
+        from core.formats.joined import folders_of
+
+        labelled = self._installation.store.labelled_datasets()
+        parts = [part.folder for part in folders_of(root)]
+        return str(root) in labelled or any(Path(one).is_relative_to(part) for one in labelled for part in parts)
 
     def named_after(self, root: Path, opened: Path | None) -> Path:
         """Return the folder that what is written of a dataset is named after: its own, or what was opened.
