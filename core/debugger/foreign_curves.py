@@ -253,16 +253,22 @@ def _launches(name: str, found: Runs) -> Runs:
 
 
 def _goes_on(before: Curves, curves: Curves) -> bool:
-    """Whether a launch began after the start: later than the one before, and later than its steps are apart."""
+    """Whether a launch began after the start: later than the one before, and later than its steps are apart.
+
+    Of a single step it is not known how far apart they are: it is taken to be that of the launch before.
+    """
     first, first_before = (min(map(min, each.values())) for each in (curves, before))
-    steps = max((sorted(curve) for curve in curves.values()), key=len)
-    return first > first_before and (len(steps) == 1 or first > steps[1] - steps[0])
+    steps, earlier = (max((sorted(curve) for curve in each.values()), key=len) for each in (curves, before))
+    if len(steps) > 1:
+        return first > first_before and first > steps[1] - steps[0]
+    return first > first_before and (len(earlier) == 1 or first <= earlier[-1] + earlier[1] - earlier[0])
 
 
 def _may_be_one(logged: Curves, state: Curves) -> bool:
     """Whether the losses at steps that both know are mostly the same; a state's are rounded."""
     same = [
         math.isclose(curve[step], state[metric][step], rel_tol=1e-3, abs_tol=1e-4)
+        or (math.isnan(curve[step]) and math.isnan(state[metric][step]))
         for metric, curve in logged.items()
         if meaning_of(metric).endswith("_loss") and metric in state
         for step in curve.keys() & state[metric].keys()

@@ -112,7 +112,7 @@ def test_a_stopped_job_ends_soon(aws, ended, until, cloud):
     client.stop_training_job(TrainingJobName=name)
     assert client.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] in ("Stopping", "Stopped")
     assert ended("job")["TrainingJobStatus"] == "Stopped"
-    with pytest.raises(ClientError, match="final status"):
+    with pytest.raises(ClientError, match="is in status Stopped"):
         client.stop_training_job(TrainingJobName=name)
 
 

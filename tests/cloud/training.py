@@ -146,8 +146,9 @@ class TrainingJobs:
     def stop(self, name: str, reason: str = "Stopped") -> None:
         """Ask a job to stop."""
         job = self.get(name)
-        if job.state["TrainingJobStatus"] in FINAL:
-            raise AwsError("ValidationException", f"The request was rejected because {name} is in a final status.")
+        if (status := job.state["TrainingJobStatus"]) in FINAL:
+            why = f"The request was rejected because the training job is in status {status}."
+            raise AwsError("ValidationException", why)
         if not job.stopping:
             job.stopping = reason
             job.advance("Stopping", "Stopping the training job", "Stopping")

@@ -147,8 +147,9 @@ class TuningJobs:
     def stop(self, name: str) -> None:
         """Ask a tuning job to stop, with its running trials."""
         job = self.get(name)
-        if job.state["HyperParameterTuningJobStatus"] in FINAL:
-            raise AwsError("ValidationException", f"{name} is in a final status.")
+        if (status := job.state["HyperParameterTuningJobStatus"]) in FINAL:
+            why = f"The request was rejected because the hyperparameter tuning job is in status {status}."
+            raise AwsError("ValidationException", why)
         job.state["HyperParameterTuningJobStatus"] = "Stopping"
         job.stopping.set()
 

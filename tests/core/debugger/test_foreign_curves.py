@@ -1,6 +1,7 @@
 """Curves that other tools recorded, in the formats that they write."""
 
 import json
+import math
 import sqlite3
 import struct
 import tracemalloc
@@ -199,10 +200,30 @@ def test_each_launch_of_a_trainer_from_the_start_is_a_run_of_its_own(tmp_path):
     assert [value for _, value in curves["output"]][:8] == [*[1.0] * 7, FALLING[0]]
 
 
-@pytest.mark.parametrize(("losses", "names"), [(RISING, ["output", "runs/mine"]), (FALLING, ["output"])])
-def test_a_state_is_of_the_launch_that_has_its_losses(tmp_path, losses, names):
+def test_a_launch_of_one_logged_step_far_from_those_before_is_a_run_of_its_own(tmp_path):
+    logs = tmp_path / "output" / "runs"
+    tensorboard(logs / "first", begun=1700000100, first=1, train__loss=[3.0] * 2)
+    tensorboard(logs / "second", begun=1700000200, first=50, train__loss=[9.0])
+    _trainer(tmp_path / "output" / "checkpoint-500", 500)
+    curves = [[value for _, value in run.curves["loss"]] for run in recorded_runs(tmp_path) if "loss" in run.curves]
+    assert [3.0, 3.0, 9.0] not in curves
+
+
+DIVERGED = [FALLING[0], *[math.nan] * (len(FALLING) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "known", "names"),
+    [
+        (RISING, FALLING, ["output", "runs/mine"]),
+        (FALLING, FALLING, ["output"]),
+        (DIVERGED, DIVERGED, ["output"]),
+        (DIVERGED, FALLING, ["output", "runs/mine"]),
+    ],
+)
+def test_a_state_is_of_the_launch_that_has_its_losses(tmp_path, losses, known, names):
     tensorboard(tmp_path / "output" / "runs" / "mine", loss=losses)
-    state = [{"step": 10 * at, "loss": value} for at, value in enumerate(FALLING)]
+    state = [{"step": 10 * at, "loss": value} for at, value in enumerate(known)]
     (tmp_path / "output" / "trainer_state.json").write_text(json.dumps({"global_step": 110, "log_history": state}))
     assert sorted(run.name for run in recorded_runs(tmp_path)) == names
 

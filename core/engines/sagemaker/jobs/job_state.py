@@ -46,6 +46,7 @@ class CloudJobState:
     packed: bool = False
     adopted: bool = False
     stopping: bool = False
+    stop_passed_on: bool = False
     checkpoints: str = ""
     rule_output: str = ""
     instance_type: str = ""

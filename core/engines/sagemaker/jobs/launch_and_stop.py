@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import secrets
 import shutil
 from collections.abc import Collection
@@ -29,6 +30,9 @@ from core.translation import tr
 from core.tuning.search_order import search_order
 
 _logger = logging.getLogger(__name__)
+
+_HAS_ENDED = re.compile(r"\bin (?:a final |the )?status\b|final status", re.IGNORECASE)
+"""What AWS says of a job that is to be stopped and has ended: "... because the training job is in status Completed"."""
 
 
 def launch(spec: Spec, aws: Aws, workspace: Workspace, store: Store, paths: AppPaths, creator: JobCreator) -> None:
@@ -134,7 +138,7 @@ def stop(name: str, aws: Aws, store: Store, paths: AppPaths, reason: str = "") -
             else:
                 client.stop_training_job(TrainingJobName=name)
         except Exception as error:
-            if code_of(error) != "ValidationException" or "final status" not in str(error).lower():
+            if code_of(error) != "ValidationException" or not _HAS_ENDED.search(str(error)):
                 raise  # it had ended by itself just before
     changes: JobChanges = {"status": JobStatus.STOPPING, "secondary_status": "Stopping"}
     if reason:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from core.engines.sagemaker.cost.running_cost import features_seconds
 from core.engines.sagemaker.jobs.job_creator import JobCreator
 from core.engines.sagemaker.jobs.job_state import CloudJobState
-from core.engines.sagemaker.jobs.many_machines import changed_text, lacking_text
+from core.engines.sagemaker.jobs.many_machines import Joined, changed_text, lacking_text
+from core.errors import UserFacingError
 from core.store import Store
 from core.translation import plural, tr
 
+_logger = logging.getLogger(__name__)
 _LOST = "InternalServerError"
 """How AWS begins to say that the fault was its own, as where a machine went away."""
 
@@ -22,13 +25,11 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
     Raises:
         UserFacingError: S3 or AWS refused.
     """
-    if not notes.features_first:
-        found = creator.complete_features(notes.features_key, notes.features_job)
+    found = _found(creator, store, folder, notes)
+    if isinstance(found, str):
         return found, "" if found else tr("The job that computed the frozen features left none in S3.")
-    name = folder.name
+    name, joined, is_last = folder.name, found, notes.features_job != notes.features_first
     spec = store.spec(name)
-    is_last = notes.features_job != notes.features_first
-    joined = creator.join_parts(spec, notes.features_key, notes.features_first, is_last)
     if joined.uri:
         if joined.changed:
             store.add_notice(name, changed_text(joined.changed))
@@ -59,6 +60,22 @@ def features_of(creator: JobCreator, store: Store, folder: Path, notes: CloudJob
         features_billable_seconds=0,
     )
     return "", ""
+
+
+def keep_features(creator: JobCreator, store: Store, folder: Path, notes: CloudJobState) -> None:
+    """Let later jobs have the features of a job that was stopped: they are paid for. Nothing more is created."""
+    try:
+        _found(creator, store, folder, notes)
+    except UserFacingError as error:
+        _logger.warning("the features of %s could not be kept: %s", folder.name, error)
+
+
+def _found(creator: JobCreator, store: Store, folder: Path, notes: CloudJobState) -> str | Joined:
+    """Return where the features of one machine are, "" if nowhere, or what can be made of those of several."""
+    if not notes.features_first:
+        return creator.complete_features(notes.features_key, notes.features_job)
+    is_last = notes.features_job != notes.features_first
+    return creator.join_parts(store.spec(folder.name), notes.features_key, notes.features_first, is_last)
 
 
 def may_go_on(creator: JobCreator, notes: CloudJobState, reason: str) -> bool:

@@ -192,6 +192,9 @@ class Poller:
             except StoreError:
                 raise
             except UserFacingError as error:
+                if code_of(error.__cause__ or error) in THROTTLED_CODES:
+                    self._patience = min(self._patience * 2, 16)
+                self.notice = str(error)
                 _logger.warning("%s could not be looked at: %s", name, error)
             except Exception as error:
                 code = code_of(error)

@@ -25,7 +25,7 @@ from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.artifacts import trial_records
 from core.engines.sagemaker.tracking.descriptions import Description, Descriptions
 from core.engines.sagemaker.tracking.evaluations import Evaluations
-from core.engines.sagemaker.tracking.feature_jobs import features_of, may_go_on
+from core.engines.sagemaker.tracking.feature_jobs import features_of, keep_features, may_go_on
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
 from core.engines.sagemaker.tracking.packed import PackedFollower
@@ -96,7 +96,16 @@ class Tracker:
             self._look_at_tuning(name)
         else:
             self._look_at_training(name)
+        self._pass_stop_on(name)
         self._keep_to_cap(name)
+
+    def _pass_stop_on(self, name: str) -> None:
+        """Stop what was created while the job of its features was asked to stop."""
+        folder = self._folder(name).root
+        notes = CloudJobState.load(folder)
+        if notes.launched and notes.stopping and not notes.stop_passed_on:
+            self._stop(name)
+            CloudJobState.change(folder, stop_passed_on=True)
 
     def _keep_to_cap(self, name: str) -> None:
         """Stop a job that has cost as much as it may."""
@@ -145,10 +154,11 @@ class Tracker:
 
     def _launch(self, name: str, notes: CloudJobState) -> None:
         """Start the job that waited for its features, which are there."""
+        creator, folder = self._creator_of(notes), self._folder(name).root
         if notes.stopping:
+            keep_features(creator, self._store, folder, notes)
             self._finish(name, JobStatus.STOPPED, "Stopped")
             return
-        creator, folder = self._creator_of(notes), self._folder(name).root
         try:
             features, reason = features_of(creator, self._store, folder, notes)
             if not features:
@@ -165,10 +175,8 @@ class Tracker:
                 raise  # it is tried again
             self._fail(name, str(error))
             return
-        stopping = CloudJobState.change(folder, launched=True).stopping
+        CloudJobState.change(folder, launched=True)
         self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
-        if stopping:
-            self._stop(name)  # the job of the features was asked to, meanwhile
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
     def _creator_of(self, notes: CloudJobState) -> JobCreator:

@@ -16,6 +16,7 @@ from core.engines.sagemaker.jobs.many_machines import Joined
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking import tracking
 from core.engines.sagemaker.tracking.tracking import Tracker
+from core.errors import UserFacingError
 from core.jobs.specs import CloudResources, MetricDefinition, TrainingSpec
 from core.jobs.status import JobStatus
 from core.store.rows import new_record
@@ -30,7 +31,7 @@ class Refused(Exception):
     """What AWS says of a job that has ended."""
 
     def __init__(self):
-        super().__init__("The request was rejected because the training job has a final status.")
+        super().__init__("The request was rejected because the training job is in status Completed.")
         self.response = {"Error": {"Code": "ValidationException", "Message": str(self)}}
 
 
@@ -47,7 +48,7 @@ class Fleet:
 
     def __init__(self):
         self.jobs, self.stopped, self.joined = {FIRST: "Completed"}, [], Joined("", frozenset({"a", "b"}), 3)
-        self.during = {}
+        self.during, self.joins, self.refused = {}, 0, 0
         self.billed = {"BillableTimeInSeconds": 3600, "TrainingTimeInSeconds": 3600}
         self.sagemaker = self.parts = self
 
@@ -66,6 +67,9 @@ class Fleet:
     def stop_training_job(self, TrainingJobName):
         if self.jobs[TrainingJobName] != "InProgress":
             raise Refused
+        if self.refused:
+            self.refused -= 1
+            raise UserFacingError("AWS asks for patience.")
         self.stopped.append(TrainingJobName)
         self.jobs[TrainingJobName] = "Stopped"
 
@@ -73,6 +77,7 @@ class Fleet:
         return True
 
     def join_parts(self, *_):
+        self.joins += 1
         self.during.pop("join", lambda: None)()
         return self.joined
 
@@ -122,6 +127,25 @@ def test_a_stop_while_a_job_is_created_reaches_that_job(fleet, store, joined, be
     assert fleet.stopped == [begun]
     fleet.look()
     assert fleet.jobs == {FIRST: "Completed", begun: "Stopped"}
+
+
+def test_a_stop_that_aws_refuses_while_the_job_is_created_is_passed_on_at_the_next_look(fleet, store):
+    fleet.joined, fleet.refused = Joined("s3://there"), 1
+    fleet.during["create"] = fleet.stop
+    with pytest.raises(UserFacingError):
+        fleet.look()
+    assert fleet.stopped == []
+    fleet.look()
+    assert fleet.stopped == ["one"]
+    assert fleet.notes().launched
+
+
+def test_features_that_are_paid_for_are_kept_though_the_job_was_stopped(fleet, store):
+    fleet.stop()
+    fleet.look()
+    assert store.job("one").status is JobStatus.STOPPED
+    assert fleet.joins == 1, "a later job finds them"
+    assert fleet.jobs == {FIRST: "Completed"}
 
 
 @pytest.mark.parametrize("joined", [None, Joined("s3://there")])
