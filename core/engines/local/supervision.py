@@ -147,12 +147,14 @@ def _why(log: Path, job: Job) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     except OSError:
         lines = []
+    begun = max((at for at, line in enumerate(lines) if line.startswith(_BEGINS)), default=0)
+    for line in lines[begun:]:
+        if line.startswith(_STOOD_STILL):
+            last = line.removeprefix(_STOOD_STILL)
+            return tr("Its supervisor process {last} and was ended. {resume}").format(last=last, resume=resume)
     last = lines[-1] if lines else ""
-    if last.startswith(_STOOD_STILL):
-        return tr("Its supervisor process {last} and was ended. {resume}").format(
-            last=last.removeprefix(_STOOD_STILL), resume=resume
-        )
-    if "Error" in last:
+    # A process that the supervisor was just starting writes to the same log that it has lost it.
+    if "Error" in last and last != "EOFError":
         return tr("Its supervisor process broke off: {last} {resume}").format(last=last[:500], resume=resume)
     return tr(
         "Its supervisor process was ended from outside or broke off; {name} in its folder may tell more. {resume}"

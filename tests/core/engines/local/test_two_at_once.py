@@ -236,6 +236,26 @@ def test_an_interruption_does_not_cite_an_earlier_run(mini, store, paths):
     assert "No space" not in job.failure_reason
 
 
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            ["This supervisor was ended: it stood still for 8 seconds", "Traceback", "EOFError"],
+            "stood still for 8 seconds",
+        ),
+        (["Traceback (most recent call last):", "EOFError"], "ended from outside"),
+        (["Traceback (most recent call last):", "KeyError: 'x'"], "broke off: KeyError: 'x'"),
+    ],
+)
+def test_what_its_helpers_say_last_is_not_why_a_supervisor_is_gone(mini, store, paths, lines, reason):
+    """A process that was just being started says in the same log that it has lost who started it."""
+    spec, log = mini.training("single-1"), paths.jobs / "single-1" / SUPERVISOR_LOG
+    log.parent.mkdir(parents=True)
+    log.write_text("\n".join(["A supervisor begins: today", *lines]))
+    store.add_job(new_record(spec), spec, ProcessIdentity(os.getpid(), "gone"))
+    assert reason in mini.finished("single-1", 20).failure_reason
+
+
 def test_a_search_cut_off_behind_its_last_trial_is_brought_to_its_end(mini, store):
     """Its reason says "resume it", and it was refused: it had done all its trials."""
     mini.engine.start(mini.tuning("tune-1", max_jobs=2))
