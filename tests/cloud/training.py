@@ -210,7 +210,7 @@ class TrainingJobs:
             source = channel["DataSource"]["S3DataSource"]
             uri, mode = source["S3Uri"], channel.get("InputMode", "File")
             if mode == "Pipe" or source["S3DataType"] != "S3Prefix":
-                raise NotImplementedError(f"{mode} and {source['S3DataType']}")
+                raise AssertionError(f"jobs of ours have files under a prefix, not {mode} of {source['S3DataType']}")
             if not self._storage.keys(uri):
                 raise AwsError(
                     "ValidationException",

@@ -12,7 +12,8 @@ from core.dataset import sample_path
 from core.jobs.status import JobStatus
 from core.workbench import Workbench
 from gui.window.main_window import MainWindow
-from tests.gui.data.test_labelling import CONTROL, SHIFT, chosen, click, do, drop_chosen, kept
+from tests.gui.data.opened import do
+from tests.gui.data.test_labelling import CONTROL, SHIFT, chosen, click, drop_chosen, kept
 from tests.gui.data.test_map_view import lasso
 from tests.gui.fakes import press
 from tests.gui.test_main_job import mime_of

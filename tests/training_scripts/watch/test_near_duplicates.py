@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
+from tests.training_scripts.watch.harness import train_with_new_loaders
 from training_scripts.watch.checks import near_duplicates
 from training_scripts.watch.checks.near_duplicates import SIDE, _copies, _grid
 
@@ -74,15 +75,7 @@ def test_a_loader_for_each_evaluation_is_judged_as_one(session, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     train, valid = (TensorDataset(scenes(40, generator), torch.arange(40) % 2) for _ in range(2))
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 2))
-    optimizer = torch.optim.SGD(model.parameters(), 1e-4)
-    for _ in range(4):
-        for rows, labels in DataLoader(train, batch_size=20):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(rows), labels).backward()
-            optimizer.step()
-        with torch.no_grad():
-            for rows, _ in DataLoader(valid, batch_size=20):
-                model(rows)
+    train_with_new_loaders(model, train, valid, 20)
     assert "NearDuplicates" in [item.rule for item in session.findings.all]  # after the third, not at the end
     assert sizes == [40]
     assert session.findings.failures == []
