@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from training_scripts.durable import sha256_of, write_text
+from training_scripts.outside import parse_json
 
 MANIFEST = "manifest"
 """The channel that lists the pictures, the same on every machine."""
@@ -60,9 +61,9 @@ class Part:
         """Read part.json.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError, RecursionError: it is none.
+            `outside.UNUSABLE`: it is none.
         """
-        data = json.loads(text)
+        data = parse_json(text)
         if data["format"] != 1:
             raise ValueError(f"format {data['format']}, where 1 is understood")
         return cls(

@@ -37,13 +37,13 @@ from training_scripts.feature_store import MATRIX_FILE, read_index, write_lists
 from training_scripts.features import about_samples, check_classes
 from training_scripts.job import JobError
 from training_scripts.left_out import LeftOut, write_left_out
+from training_scripts.outside import UNUSABLE, parse_json
 from training_scripts.parts import INDEX_FILE, KNOWN_LIST, KNOWN_ROWS, PART_FILE, Part
 from training_scripts.row_matrix import MatrixFile, files_in
 from training_scripts.unknown import MOST_POINTS, learn_known, some_of_each
 
 SPLITS = ("train", "valid", "test")
 FEATURES_FILE = "features.json"
-_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 _logger = logging.getLogger(__name__)
 
 Lists = Mapping[str, Mapping[str, Any]]
@@ -127,11 +127,11 @@ class FeatureParts:
             bucket, prefix = split_uri(channels[split])
             text = self._objects.get(join(prefix, CHANNEL_FILE), bucket)
             try:
-                data: Any = None if text is None else json.loads(text)
+                data: Any = None if text is None else parse_json(text)
                 whole = data is not None and all(item["sha256"] and item["path"] for item in data["pictures"])
                 if not whole or "levels" not in data or (len(data["pictures"]) and not data["classes"]):
                     raise ValueError
-            except _UNREADABLE:
+            except UNUSABLE:
                 raise SpecError(
                     tr("Several machines cannot compute the features of {place}.").format(place=channels[split]),
                     tr("They divide the pictures by the list that an upload by Sagehound writes beside them."),
@@ -174,11 +174,11 @@ class FeatureParts:
         if text is None:
             return False
         try:
-            about = json.loads(text)
+            about = parse_json(text)
             matrices = files_in(about) if "matrices" in about else []  # earlier versions say no sizes
             row = 4 * int(about["dim"]) if matrices else 0
             network = str(about["backbone_state"])
-        except _UNREADABLE:
+        except UNUSABLE:
             return False
         sizes = self._objects.sizes(f"{folder}/")
         has_network = network.startswith("/") or sizes.get(network, 0) > 0
@@ -238,7 +238,7 @@ class FeatureParts:
                 if wrong or MATRIX_FILE not in part.files or len(hashes) != part.rows:
                     raise ValueError(f"{', '.join(wrong) or INDEX_FILE} is not whole")
                 shown = np.frombuffer(known, "<f4").reshape(len(part.known), part.dim)
-            except _UNREADABLE as error:
+            except UNUSABLE as error:
                 _logger.warning("%s%s is left out: %s", base, folder, error)
                 continue
             found.append(_Found(folder, part, hashes, checks, shown))
