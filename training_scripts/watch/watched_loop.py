@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+import threading
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from .patches import Patches, install
 from .recorder import Recorder
 from .saved_classes import ModelClasses
 from .session import Session
+
+_PATIENCE_S = 120.0
+"""How long the process that keeps the record may take to start, on a busy machine."""
 
 _current: Watched | None = None
 _followers: list[subprocess.Popen[bytes]] = []
@@ -140,19 +145,8 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path
     if program.is_file() and (program.parent / "core").is_dir():
         command = [sys.executable, str(program), "watch", "--attach", str(os.getpid()), "--name", name]
         try:
-            # stderr is dropped: what goes wrong there must not appear in a notebook's cell much later.
-            follower = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            _followers.append(follower)
-            assert follower.stdout is not None
-            with follower.stdout as answer:
-                told = json.loads(answer.readline())
-                return Path(told["folder"]), Path(told["classes"])
+            told = json.loads(_started(command))
+            return Path(told["folder"]), Path(told["classes"])
         except OSError as error:
             print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
         except ValueError:  # no answer
@@ -162,3 +156,30 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path
                 file=sys.stderr,
             )
     return Path(tempfile.mkdtemp(prefix="sagehound-watch-")), None
+
+
+def _started(command: Sequence[str], patience_s: float = _PATIENCE_S) -> bytes:
+    """Start the process that keeps the record, and return the line that it answers with; nothing where it ends first.
+
+    Raises:
+        OSError: it cannot be started, or does not answer in time: no training waits for it.
+    """
+    # stderr is dropped: what goes wrong there must not appear in a notebook's cell much later.
+    follower = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _followers.append(follower)
+    began, too_late = time.monotonic(), threading.Timer(patience_s, follower.kill)
+    too_late.daemon = True
+    too_late.start()
+    assert follower.stdout is not None
+    with follower.stdout as answer:
+        line = answer.readline()
+    too_late.cancel()
+    if not line and time.monotonic() - began >= patience_s:
+        raise OSError(f"the process that keeps its record did not answer for {patience_s:.0f} s")
+    return line

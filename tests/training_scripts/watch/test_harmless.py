@@ -1,6 +1,7 @@
 """The watching keeps nothing of the script's alive and fails none of its calls."""
 
 import gc
+import sys
 import weakref
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import TensorWeakRef
 
+from training_scripts.watch import watched_loop
 from training_scripts.watch.by_hand import HandSteps
 
 
@@ -126,3 +128,15 @@ def test_the_next_network_is_told_from_one_that_was_where_it_is_now(session):
     for _ in range(6):
         train(4, lambda parameters: torch.optim.SGD(parameters, 0.1))
         assert session.step == 4
+
+
+def test_no_training_waits_for_a_record_that_does_not_come(monkeypatch):
+    monkeypatch.setattr(watched_loop, "_followers", followers := [])
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with pytest.raises(OSError, match=r"did not answer for 0 s"):
+        watched_loop._started(command, 0.1)
+    assert followers[0].wait() != 0
+    assert watched_loop._started([sys.executable, "-c", "print(1)"]).strip() == b"1"
+    assert watched_loop._started([sys.executable, "-c", ""]) == b""
+    for follower in followers:
+        follower.wait()
