@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 from core.jobs.records import EventBatch, MetricEvent, RuleOutcome
+from core.jobs.status import RuleStatus
 from core.store.database import Database
-from core.store.rows import EVENT, FINAL, event_of, outcome_of
+from core.store.rows import EVENT, FINAL, add_events, event_of, outcome_of
+from core.translation import tr
 
 MAX_EVENTS = 20_000
 
@@ -53,6 +58,22 @@ class EventLog:
         """Return the latest outcome of each rule of a training job, by name."""
         rows = self._db.read("SELECT body FROM rules WHERE job = ? ORDER BY rule", (job,))
         return [outcome_of(row["body"]) for row in rows]
+
+    def end_rules(self, job: str, spared: str = "") -> None:
+        """Say of a training job's rules that no one evaluates any more that it is so: they would never end.
+
+        Rules whose names end with `spared` are left alone, for they may end after the job.
+        """
+        details = tr("The process that evaluates the rules ended before it had seen the whole training.")
+        open_ = [outcome for outcome in self.outcomes(job) if outcome.status is RuleStatus.IN_PROGRESS]
+        ended = [
+            replace(outcome, status=RuleStatus.ERROR, time=time.time(), details=details)
+            for outcome in open_
+            if not (spared and outcome.rule.endswith(spared))
+        ]
+        if ended:
+            with self._db.write() as connection:
+                add_events(connection, ended)
 
     def issues(self) -> list[tuple[str, str]]:
         """Return the (training job, rule) pairs whose latest outcome is that an issue was found."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,7 @@ from core.engines.local.runs import Run, RunOutcome, parse_rule
 from core.engines.local.script_launcher import ScriptProcess, wait_for_any
 from core.jobs.contract import JobFolder
 from core.jobs.specs import TrainingSpec
-from core.jobs.status import JobStatus, RuleStatus
+from core.jobs.status import JobStatus
 from core.store import INTERRUPTED
 from core.translation import tr
 from core.tuning.forecast import trial_speeds
@@ -76,7 +75,8 @@ class Pool:
             self._packer.shutdown()
             last_words = self._watcher.close()
         self._record_rules(last_words)
-        self._end_rules()
+        for job in self._watcher.unfinished:
+            self._job.store.end_rules(job)
 
     @property
     def has_room(self) -> bool:
@@ -180,18 +180,6 @@ class Pool:
 
     def _record_rules(self, lines: Sequence[str]) -> None:
         if outcomes := [outcome for line in lines for outcome in parse_rule(line)]:
-            self._job.store.record(outcomes)
-
-    def _end_rules(self) -> None:
-        """Say of rules that no one evaluates any more that it is so: they would stand there as in progress for ever."""
-        details = tr("The process that evaluates the rules ended before it had seen the whole training.")
-        outcomes = [
-            replace(outcome, status=RuleStatus.ERROR, time=time.time(), details=details)
-            for job in self._watcher.unfinished
-            for outcome in self._job.store.outcomes(job)
-            if outcome.status is RuleStatus.IN_PROGRESS
-        ]
-        if outcomes:
             self._job.store.record(outcomes)
 
     def stop_all(self, secondary_status: str = "Stopped", reason: str = "") -> None:

@@ -119,7 +119,9 @@ def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
     with contextlib.suppress(OSError, ValueError, TypeError):
         kill_tree(ProcessIdentity(**json.loads(helper_file(JobFolder(paths.jobs / name)).read_text(encoding="utf-8"))))
     stopping = job.status is JobStatus.STOPPING
+    store.end_rules(name)
     for trial in store.trials(name):
+        store.end_rules(trial.name)
         if trial.status.is_final:
             continue
         if (process := store.process(trial.name)) is not None:

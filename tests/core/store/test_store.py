@@ -141,6 +141,18 @@ def test_the_latest_outcome_of_a_rule_replaces_the_earlier(store):
     assert store.outcomes("one") == [outcome("one")]
 
 
+def test_rules_that_no_one_evaluates_any_more_are_ended_but_those_of_others(store):
+    add(store, training("one"))
+    others = RuleOutcome("one", "Overfit (AWS)", RuleStatus.IN_PROGRESS, 1.0)
+    found = RuleOutcome("one", "DeadRelu", RuleStatus.ISSUES_FOUND, 1.0)
+    store.record([outcome("one", RuleStatus.IN_PROGRESS), others, found])
+    store.end_rules("one", spared=" (AWS)")
+    dead, ended, still = store.outcomes("one")
+    assert (dead, still) == (found, others)
+    assert ended.status is RuleStatus.ERROR
+    assert ended.details.startswith("The process that evaluates the rules ended")
+
+
 def test_an_outcome_from_a_log_line_may_know_more_than_we_do():
     read = outcome_from_json({"job": "a", "rule": "X", "status": "Error", "time": 1.0, "tomorrow": True})
     assert read == RuleOutcome("a", "X", RuleStatus.ERROR, 1.0)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from core.cloud.managed import ManagedRefused
+from core.debugger.aws_output import SUFFIX
 from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import LoginNeeded, explain_reason, explain_stop, is_passing
@@ -418,6 +419,8 @@ class Tracker:
         changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
         write_record(self._store, self._folder(name), name, **changes)
         self._store.update_job(name, **changes)
+        for job in (name, *(trial.name for trial in self._store.trials(name))):
+            self._store.end_rules(job, spared=SUFFIX)
         self.settling.discard(name)
         for known in (self._followers, self._told, self._ended):
             known.pop(name, None)

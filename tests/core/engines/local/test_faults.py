@@ -20,7 +20,8 @@ from core.engines.local.engine import LocalEngine
 from core.errors import EngineError
 from core.jobs.ranges import ContinuousRange
 from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
-from core.jobs.status import JobStatus
+from core.jobs.records import RuleOutcome
+from core.jobs.status import JobStatus, RuleStatus
 from core.paths import AppPaths
 from core.store import Store
 
@@ -51,10 +52,13 @@ def test_a_killed_supervisor_is_noticed_its_trials_ended_and_the_search_goes_on(
     mini.until("tune-1", lambda job: job.counts.get(JobStatus.COMPLETED, 0) >= 1)
     mini.until("tune-1", lambda job: job.counts.get(JobStatus.IN_PROGRESS, 0) == 1)
     done = [trial for trial in mini.engine.trials("tune-1") if trial.status is JobStatus.COMPLETED]
+    started = [trial.name for trial in mini.engine.trials("tune-1")]
+    store.record(RuleOutcome(name, "Overfit", RuleStatus.IN_PROGRESS, 1.0) for name in started)
     kill_supervisor(store, "tune-1")
     job = mini.finished("tune-1", 20)
     assert (job.status, job.secondary_status) == (JobStatus.STOPPED, "Interrupted")
     assert "Resume" in job.failure_reason
+    assert {outcome.status for name in started for outcome in store.outcomes(name)} == {RuleStatus.ERROR}
     for trial in mini.engine.trials("tune-1"):
         assert trial.status.is_final
         process = store.process(trial.name)

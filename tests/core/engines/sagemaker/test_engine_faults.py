@@ -17,9 +17,9 @@ from core.engines.sagemaker.jobs.training_source import Source
 from core.engines.sagemaker.timing import Timing
 from core.engines.sagemaker.tracking.follower import Ended
 from core.errors import EngineError, SpecError
-from core.jobs.records import MetricEvent
+from core.jobs.records import MetricEvent, RuleOutcome
 from core.jobs.specs import CloudResources
-from core.jobs.status import JobStatus
+from core.jobs.status import JobStatus, RuleStatus
 from core.store import Store
 from tests.cloud.faults import SERVER_ERROR, THROTTLED, access_denied, quota_zero
 from tests.cloud.training import JobFaults
@@ -107,12 +107,17 @@ def test_a_reason_that_nobody_knows_is_shown_as_it_came_with_a_link_to_the_log(b
     assert f"{page}$3FlogStreamNameFilter$3Done" in bench.engine.log_url("one"), "it had not written a line"
 
 
-def test_a_job_that_is_stopped_at_its_longest_run_time_says_so(bench):
+def test_a_job_that_is_stopped_at_its_longest_run_time_says_so(bench, store):
     spec = bench.training("one", hyperparameters={"num_epochs": "1000", "sleep": "0.05"}, max_runtime_s=1)
     bench.engine.start(spec)
+    store.record([RuleOutcome("one", "Overfit", RuleStatus.IN_PROGRESS, 1.0)])  # which the container's end cuts off
     job = bench.finished("one")
     assert (job.status, job.secondary_status) == (JobStatus.STOPPED, "MaxRuntimeExceeded")
     assert "stopped at its longest run time" in job.failure_reason
+    deadline = time.monotonic() + 60
+    while store.outcomes("one")[0].status is not RuleStatus.ERROR:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_script_that_raises_shows_its_own_error_first(bench):
