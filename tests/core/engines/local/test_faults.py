@@ -19,8 +19,8 @@ import pytest
 from core.engines.local.engine import LocalEngine
 from core.errors import EngineError
 from core.jobs.ranges import ContinuousRange
-from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
 from core.jobs.records import RuleOutcome
+from core.jobs.specs import MetricDefinition, Strategy, spec_to_json
 from core.jobs.status import JobStatus, RuleStatus
 from core.paths import AppPaths
 from core.store import Store
