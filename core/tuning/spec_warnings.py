@@ -81,8 +81,10 @@ def _of_search(spec: TuningSpec) -> Iterator[SpecWarning]:
     if spec.strategy.learns and spec.max_jobs < TRIALS_PER_RANGE * len(spec.ranges):
         yield SpecWarning(
             "max_jobs",
-            tr("{max_jobs} trials are few for {ranges} ranges.").format(
-                max_jobs=spec.max_jobs, ranges=len(spec.ranges)
+            plural(
+                "{count:,} trial says little of what is searched.",
+                "{count:,} trials say little of what is searched.",
+                spec.max_jobs,
             ),
             tr("Allow {trials_per_range} or more, or search fewer hyperparameters.").format(
                 trials_per_range=TRIALS_PER_RANGE * len(spec.ranges)
