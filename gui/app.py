@@ -84,7 +84,8 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     funnel, bridge = ExceptionHook(), Bridge()
     funnel.install()
     try:
-        window = MainWindow(workbench, bridge, theme)
+        with theme.undressed():
+            window = MainWindow(workbench, bridge, theme)
     except Exception as error:
         funnel.handle(type(error), error, error.__traceback__)
         failure = UserFacingError(

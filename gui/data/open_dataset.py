@@ -16,7 +16,6 @@ from core.dataset.manifest import Manifest, read_options
 from core.dataset.records import Picture, ReadOptions, Scan
 from core.dataset.sample import sample_path
 from core.errors import UserFacingError
-from core.formats.joined import folders_of, words_for
 from core.jobs.declared import to_plain
 from core.progress import CancelToken, OnProgress, Progress
 from core.store import Dataset
@@ -144,13 +143,19 @@ class OpenDataset(QObject):
         """Return what is open, for a person."""
         if self.is_sample:
             return tr("Sample dataset")
-        return words_for(self.folder) if self.folder is not None else ""
+        if self.folder is None:
+            return ""
+        from core.formats.joined import words_for  # here: the window is painted before the formats come
+
+        return words_for(self.folder)
 
     @property
     def place(self) -> Path:
         """Return where the next dataset probably is."""
         if self.folder is None:
             return Path.home()
+        from core.formats.joined import folders_of
+
         parts = folders_of(self.folder)
         return (parts[0].folder if parts else self.folder).parent
 

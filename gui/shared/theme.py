@@ -6,6 +6,8 @@ a switch (Qt sends `QEvent.PaletteChange`) is right by itself. Everything else i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from string import Template
 from typing import Literal
@@ -213,6 +215,17 @@ class Theme(QObject):
         for widget in self._app.allWidgets():
             if widget.property("fontRole"):
                 widget.setFont(font(widget.property("fontRole")))
+
+    @contextmanager
+    def undressed(self) -> Iterator[None]:
+        """Give what is made in the body its looks once, at the end, and not each time that a layout takes it in."""
+        self._app.setStyleSheet("")
+        try:
+            yield
+        finally:
+            if self._shown is not None:
+                self._app.setStyleSheet(style_sheet(self._shown))
+            self._dress_labels()
 
     @property
     def choice(self) -> Choice:

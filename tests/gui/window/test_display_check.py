@@ -74,7 +74,7 @@ def test_the_window_starts_without_the_heavy_packages(tmp_path):
     code = """
 import sys, gui.app
 from PySide6.QtWidgets import QApplication
-heavy = {"torch", "torchvision", "timm", "openvino", "boto3", "sagemaker", "matplotlib", "pyqtgraph", "optuna"}
+heavy = {"torch", "torchvision", "timm", "openvino", "boto3", "sagemaker", "matplotlib", "pyqtgraph", "optuna", "PIL"}
 def begun(self):
     assert self.isVisible()
     found = sorted(heavy & set(sys.modules))
