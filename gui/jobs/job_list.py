@@ -45,7 +45,7 @@ class JobDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Return two lines and a bar, and room for a heading."""
-        return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if _heading(index) else 0))
+        return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if index.model().heading(index.row()) else 0))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -57,7 +57,7 @@ class JobDelegate(QStyledItemDelegate):
         rect: QRect = QRect(option.rect)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if heading := _heading(index):
+        if heading := index.model().heading(index.row()):
             rect.setTop(rect.top() + scaled(_HEADING_HEIGHT))
             painter.setFont(font("caption"))
             painter.setPen(QColor(tokens().muted))
@@ -211,15 +211,6 @@ class _View(QListView):
             self.delete_pressed.emit()
             return
         super().keyPressEvent(event)
-
-
-def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
-    """Return the heading above a row; "" where the row before has the same, or all have."""
-    model, own = index.model(), str(index.data(JobRole.GROUP) or "")
-    last = model.rowCount() - 1
-    if model.index(0, 0).data(JobRole.GROUP) == model.index(last, 0).data(JobRole.GROUP):
-        return ""
-    return own if index.row() == 0 or model.index(index.row() - 1, 0).data(JobRole.GROUP) != own else ""
 
 
 def _draw_before(painter: QPainter, end: int, top: int, text: str) -> int:

@@ -165,6 +165,24 @@ class JobsFilter(QSortFilterProxyModel):
         super().__init__(parent)
         self._text = ""
         self._statuses: frozenset[JobStatus] = frozenset()
+        self._groups: list[str] | None = None
+        for changed in (self.rowsInserted, self.rowsRemoved, self.dataChanged, self.layoutChanged, self.modelReset):
+            changed.connect(self._forget_groups)
+
+    def heading(self, row: int) -> str:
+        """Return the heading above a row; "" where the row before has the same, or all have.
+
+        A view asks for those of all rows whenever one changes, so the groups are kept until then.
+        """
+        if self._groups is None:
+            self._groups = [self.index(at, 0).data(JobRole.GROUP) or "" for at in range(self.rowCount())]
+        groups = self._groups
+        if groups[0] == groups[-1] or (row and groups[row - 1] == groups[row]):
+            return ""
+        return groups[row]
+
+    def _forget_groups(self) -> None:
+        self._groups = None
 
     def set_filter(self, text: str, statuses: frozenset[JobStatus] = frozenset()) -> None:
         """Show jobs whose name holds `text` (any case) and whose status is among `statuses` (empty: any)."""
