@@ -178,6 +178,7 @@ class JobsTab(QWidget):
         if name and self.detail is None:
             self._build_detail()
         if name and name != self.watch.name:
+            self._choose.set_texts("")  # one is chosen
             self._slow.start()
             self.watch.watch(name)
 

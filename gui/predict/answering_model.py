@@ -100,6 +100,8 @@ class AnsweringModel(QObject):
         # While a search runs its best trial changes often, and loading would take its time from the search.
         if model is None or (model.address != wanted and not self._feed.running):
             self._session.load(self.chooser.wanted)
+        else:
+            self._on_loaded(model)  # another dataset may be open since
 
     def _on_chosen(self) -> None:
         self.offered.emit()
@@ -113,6 +115,8 @@ class AnsweringModel(QObject):
             return
 
         def show(folder: str) -> None:
+            if model is not self._session.model or dataset is not self._dataset:
+                return
             # Chosen by the user, it answers; but its classes should not surprise.
             sentence = tr(
                 "This model learned from {there}: it names the classes of that, not those of {here}, which is open."

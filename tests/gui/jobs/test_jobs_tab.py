@@ -310,8 +310,12 @@ def test_a_job_that_loads_slowly_says_so(tab, engine, feed, qtbot, monkeypatch):
         return spec(name)
 
     monkeypatch.setattr(engine, "spec", slow)
+    said = []
+    monkeypatch.setattr(tab._slow, "start", lambda: said.append(tab._choose._sentence.text()))
     feed.start()
-    qtbot.waitUntil(lambda: tab._choose._sentence.text() == "Loading pets…", timeout=10_000)
+    qtbot.waitUntil(lambda: said == [""])  # not that a job is to be chosen
+    tab._slow.timeout.emit()
+    assert tab._choose._sentence.text() == "Loading pets…"
     go.set()
     qtbot.waitUntil(lambda: tab.detail is not None and tab.detail.isVisible(), timeout=10_000)
 

@@ -136,9 +136,14 @@ def test_the_best_model_of_another_dataset_is_named_so(qtbot, workbench, bridge,
     qtbot.waitUntil(lambda: tab.chooser.itemText(0) == elsewhere, timeout=WAIT)
 
 
-def test_a_model_of_another_dataset_says_which_names_it_knows(qtbot, workbench, bridge, feed, finish_job, tmp_path):
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_model_of_another_dataset_says_which_names_it_knows(
+    loaded, qtbot, workbench, bridge, feed, finish_job, tmp_path
+):
     finish_job("colours", dataset_path="/data/colours")
     tab = _shown(qtbot, PredictTab(workbench, bridge, feed))
+    if loaded:
+        qtbot.waitUntil(lambda: tab.session.model is not None, timeout=WAIT)
     tab.set_dataset(Manifest.build(tmp_path / "birds", ("a",), [Entry("a/1.jpg", 0, "train", "00")]))
     qtbot.waitUntil(tab.foreign.isVisible, timeout=WAIT)
     said = "This model learned from colours: it names the classes of that, not those of birds, which is open."
