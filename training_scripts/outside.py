@@ -16,12 +16,16 @@ def parse_json(text: str | bytes) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        ValueError: it is none, or nested more deeply than anything that was meant.
+        ValueError: it is none, or nested more deeply, or with more digits, than anything that was meant.
     """
     try:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError as error:  # Python's says how a program could lift the limit
+        raise ValueError("a number in it has thousands of digits") from error
 
 
 def read_json(file: Path) -> Any:

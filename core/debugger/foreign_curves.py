@@ -83,9 +83,10 @@ def recorded_runs(source: str | Path) -> list[Recorded]:
             runs += [run for run in _recorded(source_there, failed) if meanings(run)]
     if failed and not runs:
         file, error = next(iter(failed.items()))
+        reason = _reason(error)
         raise UserFacingError(
             tr("The curves in {file} cannot be read.").format(file=file),
-            f"{_reason(error)}.",
+            f"{reason[:1].upper()}{reason[1:]}.",
             tr("Export them again."),
         ) from error
     unreadable = tuple(f"{file.relative_to(top)} ({_reason(error)})" for file, error in failed.items())

@@ -144,12 +144,12 @@ def _object_at(text: str, at: int) -> tuple[Any, int]:
         part = text[at : at + size]
         try:
             return _DECODER.raw_decode(part)
-        except RecursionError:
-            return None, len(part)
         except json.JSONDecodeError as error:
             cut = error.msg.startswith("Unterminated string") or error.pos >= len(part) - _LONGEST_WORD
             if at + size >= len(text) or not cut:
                 return None, len(part)
+        except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
+            return None, len(part)
         size *= 16
 
 

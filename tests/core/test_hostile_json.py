@@ -35,6 +35,7 @@ TEXTS = {
     "null": "null",
     "a list": "[]",
     "a number": HUGE,
+    "a number of thousands of digits": f'[{{"ph": "X", "ts": 1{"0" * 5000}}}]',
     "other kinds": json.dumps({"format": [], "classes": 3, "pictures": {"a": None}, "root": 7, "meta": [], "test": 1}),
     "numbers without bounds": (
         f'{{"format": 1, "pictures": [{{"path": "a", "label": {HUGE}}}], "classes": ["a"], "root": "/", "dim": 1e999,'
