@@ -282,7 +282,7 @@ def test_a_run_of_wandb_without_network_read_as_far_as_it_goes(tmp_path):
     assert run.curves["train/loss"] == list(enumerate(FALLING[:-1]))
     assert found(file) == {}
     file.write_bytes(b"nothing")
-    with pytest.raises(UserFacingError, match=r"run-abc\.wandb cannot be read\. it is no run"):
+    with pytest.raises(UserFacingError, match=r"run-abc\.wandb cannot be read\. It is no run"):
         recorded_runs(tmp_path)
 
 
