@@ -136,17 +136,15 @@ def _what(spec: Spec, jobs: int, instances: int, instance_type: str) -> str:
 
 
 def packed_offer(forecast: CloudForecast) -> str:
-    """Return what one job would take and cost where that is better than what was asked for; "" where it is not."""
-    if not forecast.better_packed or forecast.packed is None:
-        return ""
-    return tr("Run it as one job: {figures}").format(figures=_way(forecast.packed))
+    """Return the words that offer one job, whose time and cost are among the rows, where it is better; "" elsewhere."""
+    return tr("Run it as one job") if forecast.better_packed and forecast.packed is not None else ""
 
 
 def machines_offer(forecast: CloudForecast) -> str:
     """Return what more machines would take and cost where they have the features sooner; "" where they have not."""
     if (machines := forecast.proposed) is None:
         return ""
-    return tr("Features on {count:,} x {instance_type}: {figures}").format(
+    return tr("Features on {count:,} x {instance_type}:\n{figures}").format(
         count=machines.count, instance_type=machines.instance_type, figures=_way(machines.way)
     )
 

@@ -165,7 +165,7 @@ def test_one_job_is_offered_where_it_costs_less_and_ends_sooner():
     cost = Cost(PRICE, 0.04, 1.84, 8, False)
     found = CloudForecast(cost, None, Way(2700, 2300, 1.40), Way(360, 200, 0.09), trials=20)
     assert "20 jobs: about 45 min, $1.40; as one job: about 6 min, $0.09. Add --packed" in found.text
-    assert packed_offer(found) == "Run it as one job: 6 min 0 s, $0.09"
+    assert packed_offer(found) == "Run it as one job"
     assert dict(cost_rows(found))["As one job"] == "6 min 0 s, $0.09"
     dearer = dataclasses.replace(found, packed=Way(360, 2400, 1.50))
     assert (packed_offer(dearer), "--packed" in dearer.text) == ("", False)
@@ -187,7 +187,8 @@ def test_more_machines_are_offered_and_taken_into_the_form(form, qtbot, workbenc
     qtbot.addWidget(costs)
     costs.machines_asked.connect(form.take_machines)
     costs._show(found)
-    assert costs.more_machines.text() == "Features on 5 x ml.c5.2xlarge: 12 min 30 s, $0.37"
+    assert costs.more_machines.text() == "Features on 5 x ml.c5.2xlarge:\n12 min 30 s, $0.37"
+    assert costs.minimumSizeHint().width() <= 246, "it is wider than its card is inside"
     costs.more_machines.click()
     spec = form.apply(TUNING)
     assert (spec.training.cloud.feature_machines, spec.training.cloud.feature_instance_type) == (5, "ml.c5.2xlarge")
