@@ -194,7 +194,7 @@ def outcome_json(outcome: RuleOutcome) -> dict[str, Any]:
 
 def _as_text(outcomes: list[RuleOutcome], output: Path | None) -> str:
     if not outcomes:
-        return tr("No rule has looked at this yet.")
+        return tr("No rule has looked at this.")
     rows = [(_name(outcome), _status(outcome), outcome.first_step, outcome.job) for outcome in outcomes]
     lines = [table(("rule", "status", tr("since step"), "job"), rows)]
     for outcome in outcomes:
