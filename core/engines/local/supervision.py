@@ -144,6 +144,8 @@ def _mark_interrupted(store: Store, paths: AppPaths, name: str) -> None:
 
 def _why(log: Path, job: Job) -> str:
     """Return why the supervisor is gone, as far as the last lines of its own run tell."""
+    if job.kind == "watched":
+        return tr("The process that watched it was ended from outside; the script itself may still run.")
     resume = tr("Resume it to run the trials it still has.") if job.kind == "tuning" else tr("Train it again.")
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()

@@ -19,8 +19,8 @@ from core.engines.local.engine import LocalEngine
 from core.engines.local.runs import Run
 from core.engines.local.supervision import SUPERVISOR_LOG, reap_orphans
 from core.errors import EngineError, JobNotFound
-from core.jobs.contract import JobFolder
-from core.jobs.specs import spec_to_json
+from core.jobs.contract import JobFolder, default_metrics
+from core.jobs.specs import TrainingSpec, spec_to_json
 from core.jobs.status import JobStatus
 from core.store import Store
 from core.store.rows import new_record
@@ -234,6 +234,14 @@ def test_an_interruption_does_not_cite_an_earlier_run(mini, store, paths):
     assert job.secondary_status == "Interrupted"
     assert "ended from outside" in job.failure_reason
     assert "No space" not in job.failure_reason
+
+
+def test_a_script_whose_watching_process_is_gone_may_still_run(store, paths):
+    spec = TrainingSpec("watch-1", {}, {}, default_metrics(), command=("python", "train.py"))
+    store.add_job(new_record(spec), spec)
+    reap_orphans(store, paths, "local")
+    assert store.job("watch-1").secondary_status == "Interrupted"
+    assert "the script itself may still run" in store.job("watch-1").failure_reason
 
 
 @pytest.mark.parametrize(
