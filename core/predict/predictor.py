@@ -6,23 +6,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from core.errors import Cancelled, ModelError, PictureError
 from core.predict.child_process import ChildEnded, ChildProcess, Patience
 from core.predict.exchange import answer_of, killer, packed
+from core.predict.kept_child import KeptChild
 from core.predict.protocol import Header
 from core.predict.records import Answer, Explanation, LoadedModel, Rendered, Source, Unreadable
 from core.predict.turns import Turns
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
-from training_scripts.watchdog import Watchdog
 
 BATCH = 16
 _AHEAD = 2  # batches in flight: one is decoded while the other goes through the network
-_POLL_S = 0.1
 
-R = TypeVar("R")
 OnAnswer = Callable[[int, Answer], None]
 
 
@@ -52,16 +49,13 @@ class Predictor:
         patience: Patience | None = None,
     ) -> None:
         self._cache, self._features = cache, features or cache / "features"
-        self._log, self._command = log, command
-        self._patience = patience or Patience()
+        self._kept = KeptChild(command, log, patience)
         self._turns = Turns()
-        self._child: ChildProcess | None = None
         self._holder: ChildProcess | None = None  # the process that the model was loaded into
         # The process that a call may be sent to while another receives. One that was started for a call that had sent
         # ahead is that call's alone: it asks there again what the process before did not answer.
         self._shared: ChildProcess | None = None
         self._model: LoadedModel | None = None
-        self._closed = False
 
     @property
     def model(self) -> LoadedModel | None:
@@ -71,13 +65,13 @@ class Predictor:
     @property
     def pid(self) -> int | None:
         """Return the process's number while it runs."""
-        child = self._child
+        child = self._kept.now
         return child.pid if child is not None and child.alive else None
 
     def start(self) -> None:
         """Start the process; a model that is loaded later finds it ready."""
         with self._turns.take(CancelToken()):
-            self._running()
+            self._kept.running()
 
     def load(
         self,
@@ -98,7 +92,7 @@ class Predictor:
             if model is not None and (model.folder, model.name) == (folder, name or model.name) and self.pid:
                 return model
             model = self._replace(folder, name, on_progress, cancel)
-            self._shared = self._child
+            self._shared = self._kept.now
             return model
 
     def classify(
@@ -144,7 +138,7 @@ class Predictor:
                         take(self._classify_alone(source, asked, cancel))
                 ahead = None
             if alone:
-                self._shared = self._child
+                self._shared = self._kept.now
             return answers
 
     def render(self, source: Source, edge: int, cancel: CancelToken | None = None) -> Rendered:
@@ -202,18 +196,14 @@ class Predictor:
 
     def close(self) -> None:
         """End the process; calls that wait end with `Cancelled`. Idempotent; any thread, the UI's too."""
-        self._closed = True
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            child.end()
+        self._kept.close()
 
     # One call at a time ------------------------------------------------------------------------------------------
 
     def _send_ahead(self, sources: Sequence[Source], asked: Header, model: LoadedModel | None) -> ChildProcess | None:
         """Send one batch if the process is up with the right model; returns it, or None where nothing was sent."""
-        child, loaded = self._child, self._model
-        if self._closed or loaded is None or child is None or not (child is self._holder is self._shared):
+        child, loaded = self._kept.now, self._model
+        if self._kept.closed or loaded is None or child is None or not (child is self._holder is self._shared):
             return None
         if not 0 < len(sources) <= BATCH or (model is not None and not _same(model, loaded)):
             return None
@@ -223,62 +213,6 @@ class Predictor:
         except ChildEnded:
             return None
         return child
-
-    def _running(self) -> ChildProcess:
-        if self._closed:
-            raise Cancelled
-        if self._child is not None and not self._child.alive:
-            self._drop_child()  # it died of something else than what is asked now
-        if self._child is None:
-            self._child = ChildProcess(self._command, self._log)
-            if self._closed:  # closed while it started
-                self.close()
-                raise Cancelled
-        return self._child
-
-    def _receive(
-        self,
-        child: ChildProcess,
-        timeout: float,
-        cancel: CancelToken,
-        on_progress: OnProgress = ignore_progress,
-        on_cancel: Callable[[], None] | None = None,
-    ) -> tuple[Header, bytes]:
-        """Return the answer to the oldest open request; messages of progress on the way go to `on_progress`.
-
-        A cancel calls `on_cancel` once; the answer is awaited all the same, so that no other is mistaken for it.
-        """
-        deadline = time.monotonic() + timeout
-        watchdog: Watchdog | None = None
-        while True:
-            if on_cancel is not None and cancel.cancelled:
-                on_cancel()
-                on_cancel = None
-            try:
-                frame = child.receive(_POLL_S)
-            except ChildEnded:
-                self._drop_child()
-                if self._closed:
-                    raise Cancelled from None
-                raise
-            if frame is not None and "progress" not in frame[0]:
-                return frame
-            if frame is not None:
-                on_progress(Progress(0, None, frame[0]["progress"]))
-            elif time.monotonic() > deadline:
-                self._drop_child()
-                raise ChildEnded(tr("it did not answer for {timeout:.0f} seconds").format(timeout=timeout))
-            elif watchdog is None:  # most answers come at once
-                watchdog = child.watchdog(self._patience.silence_s)
-            elif finding := watchdog.finding:
-                self._drop_child()
-                raise ChildEnded(f"it {finding}", stood_still=True)
-
-    def _drop_child(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            child.end()
 
     # Loading -----------------------------------------------------------------------------------------------------
 
@@ -300,12 +234,12 @@ class Predictor:
         request = {"op": "load", "name": name, **places}
 
         def ask() -> tuple[ChildProcess, Header]:
-            child = self._running()
+            child = self._kept.running()
             child.send(request)
-            return child, self._receive(child, self._patience.load_s, cancel, on_progress, self._drop_child)[0]
+            return child, self._kept.receive(child, self._kept.patience.load_s, cancel, on_progress, self._kept.drop)[0]
 
         try:
-            child, reply = self._twice(ask, cancel, on_progress)
+            child, reply = self._kept.twice(ask, cancel, on_progress)
         except ChildEnded as ended:
             cancel.raise_if_cancelled()  # loading cannot be interrupted: a cancel ends the process
             raise ModelError(
@@ -328,35 +262,16 @@ class Predictor:
 
     def _ready(self, cancel: CancelToken) -> LoadedModel:
         """Return the loaded model, loaded again first when the process was replaced."""
-        if self._closed:
+        if self._kept.closed:
             raise Cancelled
         model = self._model
         if model is None:
             raise ModelError(tr("No model is loaded."), fix=tr("Choose a finished job first."))
-        if self._child is None or self._child is not self._holder or not self._child.alive:
+        if self._kept.now is None or self._kept.now is not self._holder or not self._kept.now.alive:
             self._load(model.folder, model.name, ignore_progress, cancel)
         return model
 
     # Asking ------------------------------------------------------------------------------------------------------
-
-    def _twice(self, ask: Callable[[], R], cancel: CancelToken, on_progress: OnProgress = ignore_progress) -> R:
-        """Ask; once more, another process, where the first stands still.
-
-        Raises:
-            ChildEnded: the process ended otherwise, or stood still twice.
-        """
-        try:
-            return ask()
-        except ChildEnded as ended:
-            self._drop_child()
-            if not ended.stood_still or cancel.cancelled:
-                raise
-        on_progress(Progress(0, None, tr("The prediction process stood still and is started again")))
-        try:
-            return ask()
-        except ChildEnded:
-            self._drop_child()
-            raise
 
     def _ask_about(
         self, source: Source, asked: Header, cancel: CancelToken, needs_model: bool = False
@@ -366,12 +281,14 @@ class Predictor:
         def ask() -> tuple[Header, bytes]:
             if needs_model:
                 self._ready(cancel)
-            child = self._running()
+            child = self._kept.running()
             child.send({**asked, **fields}, payload)
-            return self._receive(child, self._patience.answer_s, cancel, on_cancel=lambda: child.send({"op": "cancel"}))
+            return self._kept.receive(
+                child, self._kept.patience.answer_s, cancel, on_cancel=lambda: child.send({"op": "cancel"})
+            )
 
         try:
-            reply, data = self._twice(ask, cancel)
+            reply, data = self._kept.twice(ask, cancel)
         except ChildEnded as ended:
             raise killer(source, ended) from None
         cancel.raise_if_cancelled()
@@ -394,8 +311,8 @@ class Predictor:
         batches = (sources[first : first + BATCH] for first in range(0, len(sources), BATCH))
         under_way: deque[Sequence[Source]] = deque()
         if ahead is None:
-            model, child = self._ready(cancel), self._running()
-        elif ahead is self._child and self._model is not None:
+            model, child = self._ready(cancel), self._kept.running()
+        elif ahead is self._kept.now and self._model is not None:
             model, child = self._model, ahead
             under_way.append(next(batches))
         else:
@@ -406,14 +323,14 @@ class Predictor:
                 try:
                     child.send({**asked, **fields}, payload)
                 except ChildEnded:
-                    self._drop_child()
+                    self._kept.drop()
                     raise
                 under_way.append(batch)
             if not under_way:
                 cancel.raise_if_cancelled()
                 return
             # After a cancel the batches under way are awaited and thrown away, so that the process stays warm.
-            reply, thumbnails = self._receive(child, self._patience.answer_s, cancel)
+            reply, thumbnails = self._kept.receive(child, self._kept.patience.answer_s, cancel)
             batch = under_way.popleft()
             if not cancel.cancelled:
                 for source, answer in zip(batch, reply["answers"], strict=True):

@@ -2,7 +2,7 @@
 
 The steps are those of `profiler.step()`. What the training thread did in them is read off its outermost events: waiting
 for the DataLoader, the optimizer, autograd's functions (backward, also from their own thread), and all other operators,
-which are the forward pass. One format is read here, from bytes to steps: the parts share what they know of an event.
+which are the forward pass. `kineto_tables` has the rest.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from core.errors import UserFacingError
 from core.jobs.folder_search import folders_below
 from core.profiler.activity import (
     Activity,
-    CopyRow,
     DeviceUse,
     Intervals,
-    KernelRow,
     MemoryUse,
     OperatorRow,
     device_use,
     memory_use,
     merge,
 )
+from core.profiler.kineto_tables import STEP, OnDevice, Timed, copies, external_id, finite, kernels, operators
 from core.profiler.read_framework import entries_of
 from core.profiler.traces import TRACE_SUFFIXES, Events
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
@@ -40,7 +39,6 @@ from training_scripts.outside import parse_json
 from training_scripts.regular_files import open_regular
 
 _MOST_BYTES = 2_000_000_000
-_STEP = re.compile(r"ProfilerStep#(\d+)")
 _ROWS = {
     "step": "Step:ModeKeys.TRAIN",
     "data_loading": "DataLoaderIter",
@@ -114,10 +112,6 @@ def read_kineto(
     return _events(traces), merge([trace.activity(trace.zero - first) for trace in traces]), problems
 
 
-_OnDevice = tuple[float, float, str, str, Mapping[str, Any]]
-"""Start, end, kind, name and arguments of what ran on a GPU."""
-
-
 @dataclass(slots=True)
 class _Trace:
     """One file. `spans` maps a kind of `_ROWS` to (start, end, number) of the training thread's parts.
@@ -130,13 +124,13 @@ class _Trace:
     devices: Mapping[int, str]
     spans: dict[str, list[tuple[float, float, int]]] = field(default_factory=dict)
     operators: tuple[OperatorRow, ...] = ()
-    on_device: dict[int, list[_OnDevice]] = field(default_factory=dict)
+    on_device: dict[int, list[OnDevice]] = field(default_factory=dict)
     memory: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
 
     def activity(self, later: float) -> Activity:
         """Return what it says beyond steps and phases, for a file that begins `later` than the first."""
         gpu = [event for events in self.on_device.values() for event in events]
-        tables = self.operators, tuple(_kernels(gpu)), tuple(_copies(gpu))
+        tables = self.operators, tuple(kernels(gpu)), tuple(copies(gpu))
         return Activity(
             *tables,
             tuple(replace(device, **_shifted(device, later)) for device in self._devices()),
@@ -178,7 +172,7 @@ def _shifted(device: DeviceUse, later: float) -> dict[str, Any]:
     return {"gaps": longest, "track": (device.track[0] + later, device.track[1])}
 
 
-def _side(events: Sequence[_OnDevice], *, communicates: bool) -> Intervals:
+def _side(events: Sequence[OnDevice], *, communicates: bool) -> Intervals:
     """Return when a device computed and copied, or spoke with the others."""
     chosen = [
         (start, end)
@@ -204,7 +198,7 @@ def _text(path: Path) -> str:
 def _trace(text: str, path: Path) -> tuple[_Trace, str]:
     """Return what a trace holds, and a sentence on what is wrong with it, "" where nothing is."""
     content, entries, whole = entries_of(text)
-    base = _number(content.get("baseTimeNanoseconds")) / 1e9
+    base = finite(content.get("baseTimeNanoseconds")) / 1e9
     first = _first(entries)
     timed = list(_timed(entries, first))
     distributed = content.get("distributedInfo")
@@ -237,16 +231,13 @@ def _fault(text: str, entries: Sequence[Any]) -> str:
     return tr("{name} is JSON of another kind: it has no list of traceEvents.")
 
 
-_Timed = tuple[float, float, Mapping[str, Any]]
-
-
 def _first(entries: Sequence[Any]) -> float:
     """Return the earliest time of an event, in microseconds."""
     times = (entry.get("ts") for entry in entries if isinstance(entry, Mapping) and entry.get("ph") in ("X", "i"))
     return min((float(when) for when in times if isinstance(when, int | float) and np.isfinite(when)), default=0.0)
 
 
-def _timed(entries: Sequence[Any], first: float) -> Iterator[_Timed]:
+def _timed(entries: Sequence[Any], first: float) -> Iterator[Timed]:
     """Return (start, end, event) in seconds since `first`; an event of any other make is left out."""
     for entry in entries:
         try:
@@ -261,8 +252,8 @@ def _timed(entries: Sequence[Any], first: float) -> Iterator[_Timed]:
             continue
 
 
-def _take(trace: _Trace, timed: Sequence[_Timed]) -> None:
-    host: list[_Timed] = []
+def _take(trace: _Trace, timed: Sequence[Timed]) -> None:
+    host: list[Timed] = []
     for start, end, event in timed:
         kind = str(event.get("cat", "")).lower()
         args = event.get("args")
@@ -274,24 +265,24 @@ def _take(trace: _Trace, timed: Sequence[_Timed]) -> None:
             number = device if isinstance(device, int) else 0
             trace.on_device.setdefault(number, []).append((start, end, kind, event["name"], args))
         elif event["name"] == "[memory]":
-            device_type, number = (int(_number(args.get(key))) for key in ("Device Type", "Device Id"))
-            allocated = _number(args.get("Total Allocated"))
+            device_type, number = (int(finite(args.get(key))) for key in ("Device Type", "Device Id"))
+            allocated = finite(args.get("Total Allocated"))
             trace.memory.setdefault((device_type, number), []).append((start, allocated))
     launched: dict[Any, float] = defaultdict(float)
     for events in trace.on_device.values():
         for start, end, _, _, args in events:
-            if (launcher := _external_id(args)) is not None:
+            if (launcher := external_id(args)) is not None:
                 launched[launcher] += end - start
-    trace.operators = tuple(_operators(host, launched))
+    trace.operators = tuple(operators(host, launched))
     trace.spans = _spans(host)
 
 
-def _spans(host: Sequence[_Timed]) -> dict[str, list[tuple[float, float, int]]]:
+def _spans(host: Sequence[Timed]) -> dict[str, list[tuple[float, float, int]]]:
     """Return what the training thread did, one after the other."""
     steps = sorted(
         (start, end, int(match[1]))
         for start, end, event in host
-        if (match := _STEP.match(event["name"])) and event.get("cat") != "gpu_user_annotation"
+        if (match := STEP.match(event["name"])) and event.get("cat") != "gpu_user_annotation"
     )
     thread = _training_thread(host)
     parts: list[tuple[float, float, str]] = []
@@ -317,12 +308,12 @@ def _spans(host: Sequence[_Timed]) -> dict[str, list[tuple[float, float, int]]]:
     return spans
 
 
-def _training_thread(host: Sequence[_Timed]) -> tuple[Any, Any]:
+def _training_thread(host: Sequence[Timed]) -> tuple[Any, Any]:
     """Return the thread of the steps; without steps the one whose operators take longest."""
     spent: dict[tuple[Any, Any], float] = defaultdict(float)
     for start, end, event in host:
         thread = (event.get("pid"), event.get("tid"))
-        if _STEP.match(event["name"]):
+        if STEP.match(event["name"]):
             return thread
         if not event["name"].startswith(_BACKWARD):
             spent[thread] += end - start
@@ -344,59 +335,6 @@ def _kind(event: Mapping[str, Any], thread: tuple[Any, Any]) -> str:
     return "forward" if event.get("cat") != "user_annotation" else ""
 
 
-def _operators(host: Sequence[_Timed], launched: Mapping[Any, float]) -> Iterator[OperatorRow]:
-    """Yield calls, total and own time of each name; the steps themselves are not operators."""
-    calls: dict[str, int] = defaultdict(int)
-    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    threads: dict[tuple[Any, Any], list[_Timed]] = defaultdict(list)
-    for item in host:
-        if not _STEP.match(item[2]["name"]):
-            threads[item[2].get("pid"), item[2].get("tid")].append(item)
-    for items in threads.values():
-        items.sort(key=lambda item: (item[0], -item[1]))
-        open_items: list[tuple[float, str]] = []
-        for start, end, event in items:
-            while open_items and open_items[-1][0] <= start:
-                open_items.pop()
-            name = event["name"]
-            calls[name] += 1
-            if all(opened != name for _, opened in open_items):  # one that calls itself counts once
-                totals[name][0] += end - start
-            totals[name][1] += end - start
-            if open_items:
-                totals[open_items[-1][1]][1] -= min(end, open_items[-1][0]) - start
-            if (own_id := _external_id(event.get("args"))) is not None:
-                totals[name][2] += launched.get(own_id, 0.0)
-            open_items.append((end, name))
-    for name, (whole, own, device) in totals.items():
-        yield OperatorRow(name, calls[name], whole, max(0.0, own), device)
-
-
-def _kernels(events: Sequence[_OnDevice]) -> Iterator[KernelRow]:
-    grouped: dict[str, list[tuple[float, Any]]] = defaultdict(list)
-    for start, end, kind, name, args in events:
-        if kind == "kernel":
-            grouped[name].append((end - start, args.get("est. achieved occupancy %")))
-    for name, found in grouped.items():
-        spent = sum(lasted for lasted, _ in found)
-        known = [(lasted, float(share)) for lasted, share in found if isinstance(share, int | float)]
-        weight = sum(lasted for lasted, _ in known)
-        occupancy = sum(lasted * share for lasted, share in known) / weight if weight else None
-        yield KernelRow(name, len(found), spent, occupancy)
-
-
-def _copies(events: Sequence[_OnDevice]) -> Iterator[CopyRow]:
-    grouped: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
-    for start, end, kind, name, args in events:
-        if kind == "gpu_memcpy":
-            sums = grouped[name.removeprefix("Memcpy ")]
-            sums[0] += 1
-            sums[1] += _number(args.get("bytes", args.get("Bytes")))
-            sums[2] += end - start
-    for kind, (count, size, spent) in grouped.items():
-        yield CopyRow(kind, int(count), size, spent)
-
-
 def _events(traces: Sequence[_Trace]) -> Events:
     rows, workers = list(_ROWS.values()), list(dict.fromkeys(trace.worker for trace in traces))
     columns: list[tuple[float, float, int, int, int]] = [
@@ -410,19 +348,3 @@ def _events(traces: Sequence[_Trace]) -> Events:
     row, worker, step = (np.array([entry[place] for entry in columns], dtype=np.int64) for place in (2, 3, 4))
     pid = np.full(len(columns), -1, dtype=np.int64)
     return Events(tuple(rows), tuple(workers), start, end, row, worker, step, pid)
-
-
-def _external_id(args: Any) -> Any:
-    """Return what links a kernel to the operator that launched it; older traces write it small."""
-    if not isinstance(args, Mapping):
-        return None
-    found = args.get("External id", args.get("external id"))
-    return found if isinstance(found, int | str) else None
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
-    return number if np.isfinite(number) else 0.0

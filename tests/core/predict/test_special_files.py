@@ -14,7 +14,7 @@ import tifffile
 
 from core.dataset.thumbnails import thumbnail
 from core.engines.sagemaker.endpoints.invoke import EndpointClient, _shrink
-from core.engines.sagemaker.upload.upload import _compare
+from core.engines.sagemaker.upload.picture_file import compare
 from core.errors import DatasetError, PictureError
 from core.predict.decoding import decode, render
 from core.predict.intake import gather
@@ -45,7 +45,7 @@ def test_nobody_waits_for_a_pipe(pipe: Path, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="a pipe, a socket or a device"):
         EndpointClient._body(EndpointClient.__new__(EndpointClient), pipe)
     with pytest.raises(DatasetError, match="a pipe, a socket or a device"):
-        _compare(pipe, "ab" * 32)
+        compare(pipe, "ab" * 32)
     os.mkfifo(tmp_path / "unnamed")
     (tmp_path / "named by content").write_bytes(encoded(noisy()))
     found = gather([tmp_path])

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from core.cloud.managed import ManagedRefused
-from core.debugger.aws_output import SUFFIX
 from core.engines.local.recovery import write_record
 from core.engines.sagemaker.connection.aws import Aws
 from core.engines.sagemaker.connection.failures import LoginNeeded, explain_reason, explain_stop, is_passing
@@ -30,6 +29,7 @@ from core.engines.sagemaker.tracking.feature_jobs import features_of, keep_featu
 from core.engines.sagemaker.tracking.follower import Ended, Follower, seconds_of, status_of
 from core.engines.sagemaker.tracking.logs import Ask, LogTail
 from core.engines.sagemaker.tracking.packed import PackedFollower
+from core.engines.sagemaker.tracking.recording import Recording
 from core.errors import UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.managed_rules import without_managed
@@ -72,7 +72,7 @@ class Tracker:
         self._aws_says = Descriptions(aws, ask)
         self._rules = Evaluations(aws, paths, store)
         self._followers: dict[str, Follower] = {}
-        self._told: dict[str, tuple[JobStatus, str, float | None]] = {}
+        self._record = Recording(paths, store, self._drop)
         self._ended: dict[str, Ended] = {}
         self.settling: set[str] = set()
         """Jobs that have ended on AWS and whose logs may not be complete yet."""
@@ -131,7 +131,7 @@ class Tracker:
         if description is not None:
             notes = note_features(self._folder(name).root, notes, description)
         if description is None:
-            self._fail(name, _GONE)
+            self._record.fail(name, _GONE)
         elif status is JobStatus.COMPLETED or (
             status is JobStatus.FAILED
             and not new
@@ -140,31 +140,33 @@ class Tracker:
             self._keep_to_cap(name)  # before there is one more job to pay
             self._launch(name, CloudJobState.load(self._folder(name).root))
         elif status is JobStatus.FAILED and (not new and self._is_settled(follower, Ended.now(description))):
-            self._fail(
+            self._record.fail(
                 name,
                 tr("The frozen features could not be computed. {reason}").format(reason=follower.reason(description)),
             )
         elif status is JobStatus.STOPPED and description.get("SecondaryStatus") == "MaxRuntimeExceeded":
-            self._fail(name, _FEATURES_LATE)
+            self._record.fail(name, _FEATURES_LATE)
         elif status is JobStatus.STOPPED:
-            self._finish(name, JobStatus.STOPPED, "Stopped")
+            self._record.finish(name, JobStatus.STOPPED, "Stopped")
         elif not status.is_final:
             if notes.stopping and status is JobStatus.IN_PROGRESS:
                 self._stop(name)  # it was created while the one before it was asked to stop
-            self._tell(name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures")
+            self._record.tell(
+                name, JobStatus.STOPPING if notes.stopping else JobStatus.IN_PROGRESS, "PreparingFeatures"
+            )
 
     def _launch(self, name: str, notes: CloudJobState) -> None:
         """Start the job that waited for its features, which are there."""
         creator, folder = self._creator_of(notes), self._folder(name).root
         if notes.stopping:
             keep_features(creator, self._store, folder, notes)
-            self._finish(name, JobStatus.STOPPED, "Stopped")
+            self._record.finish(name, JobStatus.STOPPED, "Stopped")
             return
         try:
             features, reason = features_of(creator, self._store, folder, notes)
             if not features:
                 if reason:
-                    self._fail(name, reason)
+                    self._record.fail(name, reason)
                 return
             if CloudJobState.load(folder).stopping:
                 return  # it was asked to stop meanwhile: the next look says so
@@ -174,10 +176,10 @@ class Tracker:
         except UserFacingError as error:
             if is_passing(error):
                 raise  # it is tried again
-            self._fail(name, str(error))
+            self._record.fail(name, str(error))
             return
         CloudJobState.change(folder, launched=True)
-        self._tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
+        self._record.tell(name, JobStatus.IN_PROGRESS, "Starting", progress=0.0)
         CloudJobState.change(folder, differences=[*notes.differences, *said, *compare(self._aws, prepared)])
 
     def _creator_of(self, notes: CloudJobState) -> JobCreator:
@@ -203,7 +205,7 @@ class Tracker:
         known = self._ended.get(name)
         description = known.description if known else description or self._aws_says.training(name)
         if description is None:
-            self._fail(name, _GONE)
+            self._record.fail(name, _GONE)
             return
         spec = self._store.spec(name)
         assert isinstance(spec, TrainingSpec)
@@ -215,7 +217,7 @@ class Tracker:
         while new and status.is_final and ended.age >= self._timing.late:
             new = follower.read()  # it is all there
         if not status.is_final:
-            self._tell(name, status, secondary, started=self._started(name, description))
+            self._record.tell(name, status, secondary, started=self._started(name, description))
             return
         self._ended[name] = ended
         if isinstance(record := self._store.job(name), TrainingJob) and record.tuning_job is None:
@@ -228,7 +230,7 @@ class Tracker:
         known = self._ended.get(name)
         description = known.description if known else self._aws_says.training(name)
         if description is None:
-            self._fail(name, _GONE)
+            self._record.fail(name, _GONE)
             return
         follower = self._packed_follower(name)
         status, secondary = status_of(description["TrainingJobStatus"]), str(description.get("SecondaryStatus", ""))
@@ -239,7 +241,7 @@ class Tracker:
         started = self._started(name, description)
         if not status.is_final:
             prepares = secondary == _RUNNING and not follower.has_trials
-            self._tell(name, status, "PreparingFeatures" if prepares else secondary, started=started)
+            self._record.tell(name, status, "PreparingFeatures" if prepares else secondary, started=started)
             return
         self._ended[name] = ended
         self.settling.add(name)
@@ -255,7 +257,7 @@ class Tracker:
         changes: JobChanges = {} if started is None else {"started": started}
         CloudJobState.change(self._folder(name).root, **billed(description))
         ended_at = seconds_of(description.get("TrainingEndTime"))
-        self._finish(name, status, secondary or str(status), reason, ended_at, changes)
+        self._record.finish(name, status, secondary or str(status), reason, ended_at, changes)
 
     def _look_at_rules(self, name: str) -> None:
         """Note that the job has ended, and some of AWS's rules have not."""
@@ -285,12 +287,12 @@ class Tracker:
         CloudJobState.change(self._folder(name).root, **billed(description))
         if (started := self._started(name, description)) is not None:
             changes["started"] = started
-        self._finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
+        self._record.finish(name, status, secondary, reason, seconds_of(description.get("TrainingEndTime")), changes)
 
     def _look_at_tuning(self, name: str) -> None:
         description = self._aws_says.tuning(name)
         if description is None:
-            self._fail(name, _GONE)
+            self._record.fail(name, _GONE)
             return
         for listed in self._aws_says.trials(name):
             self._look_at_trial(name, listed)
@@ -298,7 +300,7 @@ class Tracker:
         trials = self._store.trials(name)
         started = min((trial.started for trial in trials if trial.started is not None), default=None)
         if not status.is_final:
-            self._tell(name, status, "Stopping" if status is JobStatus.STOPPING else _RUNNING, started=started)
+            self._record.tell(name, status, "Stopping" if status is JobStatus.STOPPING else _RUNNING, started=started)
         elif all(trial.status.is_final for trial in trials):
             reason = explain_reason(str(description.get("FailureReason", "")))
             first = next((trial.failure_reason for trial in trials if trial.failure_reason), "")
@@ -306,7 +308,7 @@ class Tracker:
                 reason = tr("{reason} The first failed because: {first}").format(reason=reason, first=first).strip()
             ended = seconds_of(description.get("HyperParameterTuningEndTime"))
             changes: JobChanges = {} if started is None else {"started": started}
-            self._finish(name, status, str(status), reason, ended, changes)
+            self._record.finish(name, status, str(status), reason, ended, changes)
         else:
             self.settling.add(name)
 
@@ -376,51 +378,7 @@ class Tracker:
             return None
         return max(seconds_of(description["TrainingStartTime"]), self._store.job(name).created)  # two clocks
 
-    def _tell(
-        self,
-        name: str,
-        status: JobStatus,
-        secondary: str,
-        started: float | None = None,
-        progress: float | None = None,
-    ) -> None:
-        """Write down a change; what is known already is not an event."""
-        if self._told.get(name) == (status, secondary, started):
-            return
-        record = self._store.job(name)
-        if record.status is JobStatus.STOPPING and not status.is_final:
-            status, secondary = JobStatus.STOPPING, "Stopping"  # it was asked to, AWS just does not say so yet
-        changes: JobChanges = {"status": status, "secondary_status": secondary}
-        if started is not None:
-            changes["started"] = started
-        if progress is not None:
-            changes["progress"] = progress
-        if (record.status, record.secondary_status) != (status, secondary) or record.started != started:
-            self._store.update_job(name, **changes)
-        self._told[name] = (status, secondary, started)
-
-    def _fail(self, name: str, reason: str) -> None:
-        self._finish(name, JobStatus.FAILED, "Failed", reason)
-
-    def _finish(
-        self,
-        name: str,
-        status: JobStatus,
-        secondary: str,
-        reason: str = "",
-        ended: float = 0.0,
-        changes: JobChanges | None = None,
-    ) -> None:
-        record, changes = self._store.job(name), changes or {}
-        if status is JobStatus.STOPPED:
-            reason = reason or record.failure_reason  # why it was stopped
-        changes |= {"status": status, "secondary_status": secondary, "failure_reason": reason[:1024]}
-        # AWS's clock and this one may differ.
-        changes["ended"] = max(ended or time.time(), changes.get("started") or record.started or record.created)
-        write_record(self._store, self._folder(name), name, **changes)
-        self._store.update_job(name, **changes)
-        for job in (name, *(trial.name for trial in self._store.trials(name))):
-            self._store.end_rules(job, spared=SUFFIX)
+    def _drop(self, name: str) -> None:
         self.settling.discard(name)
-        for known in (self._followers, self._told, self._ended):
-            known.pop(name, None)
+        self._followers.pop(name, None)
+        self._ended.pop(name, None)

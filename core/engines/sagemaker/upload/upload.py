@@ -28,11 +28,10 @@ from core.engines.sagemaker.connection.failures import code_of, translated
 from core.engines.sagemaker.connection.workspace import encryption
 from core.engines.sagemaker.upload.adaptive_concurrency import AdaptiveConcurrency
 from core.engines.sagemaker.upload.fast_s3 import MULTIPART_BYTES, FastS3
-from core.errors import Cancelled, DatasetError
+from core.engines.sagemaker.upload.picture_file import check_regular, compare, gone
+from core.errors import Cancelled
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
-from training_scripts.pictures.opening import open_file
-from training_scripts.pictures.structure import PictureUnreadable
 
 if TYPE_CHECKING:
     from core.dataset.manifest import Entry, Manifest
@@ -164,7 +163,7 @@ class _Upload:
         try:
             return _Task(key, entry.sha256, file, size=file.stat().st_size)
         except OSError as error:
-            raise _gone(file, error) from error
+            raise gone(file, error) from error
 
     def _is_known(self, key: str, sha256: str) -> bool:
         """Whether the object is known to be there with that content and under the KMS key that is asked for."""
@@ -276,10 +275,10 @@ class _Upload:
         if task.file is None:
             self._send(task, task.content)
             return
-        _check_regular(task.file)
+        check_regular(task.file)
         in_parts = task.size >= self.multipart_bytes
         if in_parts:  # then S3 knows the checksums of the parts only
-            _compare(task.file, task.sha256)
+            compare(task.file, task.sha256)
         try:
             if self._fast is not None:
                 self._send(task, task.file)
@@ -290,7 +289,7 @@ class _Upload:
                 with task.file.open("rb") as opened:
                     self._send(task, opened)
         except Exception:
-            _compare(task.file, task.sha256)  # the reason, more often than not
+            compare(task.file, task.sha256)  # the reason, more often than not
             raise
 
     def _send(self, task: _Task, body: Any) -> None:
@@ -357,45 +356,9 @@ class _Upload:
         self._client.put_object(Bucket=self._bucket, Key=join(self._prefix, INDEX), Body=body, **self._encryption)
 
 
-def _compare(file: Path, sha256: str) -> None:
-    """Make sure that a file is still the picture that was scanned."""
-    _check_regular(file)
-    try:
-        with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise _gone(file, error) from error
-    if found != sha256:
-        raise _changed(file)
-
-
-def _check_regular(file: Path) -> None:
-    """Refuse what has become a pipe or a device since the scan: reading it would wait for ever."""
-    try:
-        open_file(file).close()
-    except PictureUnreadable as error:
-        raise DatasetError(
-            tr("{file} cannot be read.").format(file=file), str(error), tr("Scan the dataset again.")
-        ) from error
-
-
 def _base64(sha256: str) -> str:
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _mb(count: float) -> str:
     return f"{count / 1e6:.1f}"
-
-
-def _gone(file: Path, error: OSError) -> DatasetError:
-    return DatasetError(
-        tr("{file} cannot be read.").format(file=file), f"{error.strerror or error}.", tr("Scan the dataset again.")
-    )
-
-
-def _changed(file: Path) -> DatasetError:
-    return DatasetError(
-        tr("{name} has changed since the dataset was scanned.").format(name=file.name),
-        tr("A dataset version stands for exactly the pictures it was made of."),
-        tr("Scan the dataset again, then start the job again."),
-    )

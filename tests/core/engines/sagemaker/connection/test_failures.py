@@ -6,7 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from core.engines.sagemaker.connection.console_urls import log_url
-from core.engines.sagemaker.connection.failures import TABLE, LoginNeeded, explain, explain_reason, translated
+from core.engines.sagemaker.connection.failure_table import TABLE
+from core.engines.sagemaker.connection.failures import LoginNeeded, explain, explain_reason, translated
 from core.engines.sagemaker.connection.json_files import write_json
 from core.engines.sagemaker.tracking.logs import job_log_url
 from core.errors import EngineError
