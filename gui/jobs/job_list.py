@@ -45,7 +45,7 @@ class JobDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Return two lines and a bar, and room for a heading."""
-        return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if index.model().heading(index.row()) else 0))
+        return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if _heading(index) else 0))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -57,7 +57,7 @@ class JobDelegate(QStyledItemDelegate):
         rect: QRect = QRect(option.rect)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if heading := index.model().heading(index.row()):
+        if heading := _heading(index):
             rect.setTop(rect.top() + scaled(_HEADING_HEIGHT))
             painter.setFont(font("caption"))
             painter.setPen(QColor(tokens().muted))
@@ -211,6 +211,11 @@ class _View(QListView):
             self.delete_pressed.emit()
             return
         super().keyPressEvent(event)
+
+
+def _heading(index: QModelIndex | QPersistentModelIndex) -> str:
+    shown = index.model()
+    return shown.heading(index.row()) if isinstance(shown, JobsFilter) else ""
 
 
 def _draw_before(painter: QPainter, end: int, top: int, text: str) -> int:

@@ -18,15 +18,8 @@ from filelock import FileLock, Timeout
 
 from core.debugger.aws_output import SUFFIX
 from core.engines.sagemaker.connection.aws import Aws
-from core.engines.sagemaker.connection.failures import (
-    LOGIN_CODES,
-    THROTTLED_CODES,
-    LoginNeeded,
-    code_of,
-    explain,
-    is_unanswered,
-    message_of,
-)
+from core.engines.sagemaker.connection.failure_table import LOGIN_CODES, THROTTLED_CODES
+from core.engines.sagemaker.connection.failures import LoginNeeded, code_of, explain, is_unanswered, message_of
 from core.engines.sagemaker.cost.pricing import PriceList
 from core.engines.sagemaker.endpoints.lifetimes import EndpointLifetimes
 from core.engines.sagemaker.jobs.job_creator import JobCreator

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.cloud.interface import UploadResult
-from core.engines.sagemaker.connection.failures import LOGIN_CODES, LoginNeeded, explain
+from core.engines.sagemaker.connection.failure_table import LOGIN_CODES
+from core.engines.sagemaker.connection.failures import LoginNeeded, explain
 from core.engines.sagemaker.upload.upload import upload
 from core.progress import CancelToken, OnProgress, Progress, ignore_progress
 from core.translation import tr
