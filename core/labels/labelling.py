@@ -20,7 +20,7 @@ from core.labels.events import PERSON, Kind, LabelEvent
 from core.labels.history import HistoryEntry, history, summary
 from core.labels.label_state import Fold, LabelState, by_content
 from core.labels.session import LabelSession
-from core.translation import tr
+from core.translation import plural, tr
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -80,12 +80,19 @@ class Labelling:
         with self._lock:
             return self._state
 
-    def refresh(self) -> LabelState:
-        """Return the labels with what other processes have changed since."""
+    def refresh(self) -> Change:
+        """Return what other processes have changed since the last look, as `others`; "" sums up that nothing was."""
         with self._lock:
-            if self._catch_up():
-                self._state = self._fold.state()
-            return self._state
+            before, events = self._state, self._catch_up()
+            if not events:
+                return Change("", (), before)
+            self._state = self._fold.state()
+            last = [event for event in events if event.action == events[-1].action]
+            count = len({event.action for event in events})
+            what = tr("Changed elsewhere: {what}").format(what=self._told(last))
+            if count > 1:
+                what = plural("{count:,} change elsewhere", "{count:,} changes elsewhere", count)
+            return Change(what, (), self._state, self._touched(events, before))
 
     def labelled_scan(self) -> Scan:
         """Return the scan as if its folders said what the labels say: what is split and trained on."""

@@ -58,6 +58,8 @@ class GridView(QAbstractItemView):
         self._anchor = 0
         """The row where a choice by Shift begins; it follows the current picture when they are arranged."""
         self._current = (-1, -1)
+        self._top: tuple[int, int] | None = None
+        """The picture at the top when they are arranged, and how much of it is scrolled away."""
         self._asked = model.query
         self.setModel(model)
         model.modelAboutToBeReset.connect(self._keep_current)
@@ -213,26 +215,42 @@ class GridView(QAbstractItemView):
         self.looked_at.emit(current.row())
 
     def _keep_current(self) -> None:
-        row = self.current_row
+        row, offset = self.current_row, self.verticalOffset()
         if row >= 0:
             self._current = (row, self._pictures.number(row))
+        in_sight = self._layout.rows_in(QRect(0, offset, 1, self.viewport().height())) if offset else []
+        self._top = None
+        if in_sight:
+            self._top = self._pictures.number(in_sight[0]), offset - self._layout.square(in_sight[0]).top()
 
     def _on_arranged(self) -> None:
-        """Lay out; the current picture stays current while it is shown, else what is in its place now is."""
+        """Lay out, and show the same pictures where nothing else was asked for."""
         is_asked, self._asked = self._asked != self._pictures.query, self._pictures.query
         self._lay_out()
-        if is_asked:
-            self.verticalScrollBar().setValue(0)
+        scroll = 0 if is_asked else self._scroll_to_top_picture()
+        is_shown = self._set_current_again()
+        self.verticalScrollBar().setValue(scroll)  # a view scrolls to what becomes current, also out of sight
+        if is_asked and is_shown:
+            self.scrollTo(self.currentIndex())
+
+    def _set_current_again(self) -> bool:
+        """Let the current picture stay current, else what is in its place now be; returns whether it is shown."""
         (row, number), count = self._current, self._pictures.rowCount()
         if row < 0 or not count:
-            return
+            return False
         found = -1 if self._pictures.keeps_place else self._pictures.row_of(number)
         self._anchor = min(row, count - 1) if found < 0 else found
         self._current = (-1, -1)
         index = self._pictures.index(self._anchor)
         self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-        if is_asked and found >= 0:
-            self.scrollTo(index)
+        return found >= 0
+
+    def _scroll_to_top_picture(self) -> int:
+        """Return how far down the picture is at the top again; as far as now where it is gone, or places are kept."""
+        row = -1 if self._top is None or self._pictures.keeps_place else self._pictures.row_of(self._top[0])
+        if self._top is None or row < 0:
+            return self.verticalOffset()
+        return self._layout.square(row).top() + self._top[1]
 
     def _lay_out(self) -> None:
         self._layout = GridLayout(self._pictures.sections, self.viewport().width(), self._smallest)

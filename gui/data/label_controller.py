@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.dataset.query import LEFT_OUT
 from core.errors import UserFacingError
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
 PERSON, SUGGESTION = "person", "suggestion"
 
+LOOK_MS = 2000
+"""Between two looks at what other processes have changed; one reads what is new and no more."""
+
 
 class LabelController(QObject):
-    """Changes the labels of the open dataset.
+    """Changes the labels of the open dataset, and sees what other processes change.
 
     What is labelled or left out shows at once, so that keys can follow each other faster than the disk; the change is
     kept before the next one begins. One that cannot be kept is taken back on screen too.
 
     Signals:
-        changed(Change): a change is kept.
+        changed(Change): a change is kept, here or by another process.
         failed(UserFacingError): it is not, and why.
     """
 
@@ -43,6 +46,9 @@ class LabelController(QObject):
         self._waiting: deque[Callable[[Labelling], Change]] = deque()
         self._running: Handle | None = None
         self._unshown: set[str] = set()  # kept otherwise, maybe, than the grid shows
+        self.looking = QTimer(self)
+        self.looking.setInterval(LOOK_MS)
+        self.looking.timeout.connect(self._look)
 
     @property
     def labelling(self) -> Labelling | None:
@@ -55,6 +61,10 @@ class LabelController(QObject):
         self._waiting.clear()
         self._running = None
         self._unshown.clear()
+        if labelling is None:
+            self.looking.stop()
+        else:
+            self.looking.start()
 
     def label(self, paths: Sequence[str], name: str | None, source: str = PERSON) -> None:
         """Put pictures into a class; None takes their label away."""
@@ -125,13 +135,30 @@ class LabelController(QObject):
 
         self._running = self._bridge.run(work, self._on_done, self._on_failed)
 
+    def _look(self) -> None:
+        labelling = self._labelling
+        if self._running is not None or labelling is None:
+            return  # a change sees what others did by itself
+
+        def work(on_progress: OnProgress, cancel: CancelToken) -> tuple[Labelling, Change]:
+            return labelling, labelling.refresh()
+
+        self._running = self._bridge.run(work, self._on_done, lambda _error: self._on_unseen(labelling))
+
+    def _on_unseen(self, labelling: Labelling) -> None:
+        """Go on without a look that failed: the next one, or the next change, tries again."""
+        if labelling is self._labelling:
+            self._running = None
+            self._start_next()
+
     def _on_done(self, done: tuple[Labelling, Change]) -> None:
         labelling, change = done
         if labelling is not self._labelling:
             return
         self._running = None
-        self._show(labelling, (*change.paths, *change.others))
-        self.changed.emit(change)
+        if change.summary:
+            self._show(labelling, (*change.paths, *change.others), keep_place=bool(change.paths))
+            self.changed.emit(change)
         self._start_next()
 
     def _on_failed(self, error: UserFacingError) -> None:
@@ -141,11 +168,11 @@ class LabelController(QObject):
             self._show(self._labelling, [picture.path for picture in self._labelling.scan.pictures])
         self.failed.emit(error)
 
-    def _show(self, labelling: Labelling, paths: Sequence[str]) -> None:
+    def _show(self, labelling: Labelling, paths: Sequence[str], *, keep_place: bool = True) -> None:
         """Show pictures as they are kept, where the grid shows something else: once no more is on its way."""
         self._unshown.update(paths)
         if self._waiting:
             return
         if self._model.gallery.set_state(labelling.state, tuple(self._unshown)):
-            self._model.arrange(keep_place=True)
+            self._model.arrange(keep_place=keep_place)
         self._unshown.clear()

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from core.translation import tr
+from gui.data.label_keys import command_of, typed_by
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import series_colour, split_colour, tokens
 from gui.shared.thumbnail_pixmaps import Thumbnails
@@ -39,13 +40,17 @@ class MapView(QWidget):
     """The pictures of a `PicturesModel` at their places; those that its filters let through are in colour.
 
     A drag draws a lasso (with Ctrl it adds to what is chosen), the wheel zooms at the pointer, a drag with the right or
-    middle button moves the map; arrows, + and - do the same by key.
+    middle button moves the map; arrows, + and - do the same by key. What keys do with the chosen is as in the grid.
 
     Signals:
         picture_asked(int): show the picture of a row in the grid.
+        key_typed(str): a letter or digit for the chosen pictures.
+        command(str): what a key asks for: see `command_of`.
     """
 
     picture_asked = Signal(int)
+    key_typed = Signal(str)
+    command = Signal(str)
 
     def __init__(self, model: PicturesModel, thumbnails: Thumbnails) -> None:
         super().__init__()
@@ -270,7 +275,7 @@ class MapView(QWidget):
         self._zoom(1.0015 ** event.angleDelta().y(), event.position())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move and zoom by key, choose all or nothing."""
+        """Move and zoom by key, choose all, or say what was typed for the chosen ones."""
         step = 60.0
         moves = {
             Qt.Key.Key_Left: QPointF(step, 0),
@@ -286,10 +291,12 @@ class MapView(QWidget):
             self._zoom(0.8 if key == Qt.Key.Key_Minus else 1.25, QPointF(self.width() / 2, self.height() / 2))
         elif key == Qt.Key.Key_0:
             self.fit()
-        elif key == Qt.Key.Key_Escape:
-            self._model.choose([])
         elif key == Qt.Key.Key_A and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self._model.choose(range(self._model.rowCount()))
+        elif command := command_of(event):
+            self.command.emit(command)
+        elif typed := typed_by(event):
+            self.key_typed.emit(typed.lower())  # there are no sections here that Shift would mean
         else:
             super().keyPressEvent(event)
 

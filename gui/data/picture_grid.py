@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from gui.data.chosen_drag import drag_chosen
 from gui.data.grid_layout import Placed
 from gui.data.grid_view import GridView
+from gui.data.label_keys import command_of, typed_by
 from gui.data.pictures_model import PicturesModel
 from gui.shared.theme import tokens
 from gui.shared.thumbnail_pixmaps import Thumbnails
@@ -83,12 +84,9 @@ class PictureGrid(GridView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move, choose, or say what was typed."""
-        key, modifiers = event.key(), event.modifiers()
-        control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        key, control = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if key in _MOVES:
             self._move(event)
-        elif control and key == Qt.Key.Key_Z:
-            self.command.emit("redo" if modifiers & Qt.KeyboardModifier.ShiftModifier else "undo")
         elif control and key == Qt.Key.Key_A:
             self._pictures.choose(range(self._pictures.rowCount()))
         elif control and key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
@@ -97,11 +95,10 @@ class PictureGrid(GridView):
             self._pictures.toggle(self.current_row)
         elif key == Qt.Key.Key_Space:
             self.view_asked.emit()
-        elif command := _COMMANDS.get(Qt.Key(key)):
+        elif command := command_of(event):
             self.command.emit(command)
-        elif event.text().isalnum() and not control and not modifiers & Qt.KeyboardModifier.AltModifier:
-            shift = modifiers & Qt.KeyboardModifier.ShiftModifier
-            self.key_typed.emit(event.text().upper() if shift else event.text().lower())
+        elif typed := typed_by(event):
+            self.key_typed.emit(typed)
         else:
             event.ignore()
 
@@ -246,15 +243,6 @@ class PictureGrid(GridView):
 
     def _in_grid(self, point: QPoint) -> QPoint:
         return point + QPoint(0, self.verticalOffset())
-
-
-_COMMANDS = {
-    Qt.Key.Key_Delete: "leave_out",
-    Qt.Key.Key_Backspace: "unlabel",
-    Qt.Key.Key_Return: "label",
-    Qt.Key.Key_Enter: "label",
-    Qt.Key.Key_Escape: "escape",
-}
 
 
 def _between(first: int, last: int) -> range:

@@ -101,7 +101,7 @@ class PicturesCard(Card):
         grid.section_accepted.connect(lambda first, count: self.chosen.accept_rows(range(first, first + count)))
         grid.menu_asked.connect(self._show_menu)
         bar.field.named.connect(self.chosen.label)
-        bar.field.left.connect(grid.setFocus)
+        bar.field.left.connect(self._focus_view)
         bar.accept_asked.connect(self.chosen.accept)
         bar.leave_out_asked.connect(self.chosen.leave_out)
         bar.put_back_asked.connect(self.chosen.put_back)
@@ -113,6 +113,8 @@ class PicturesCard(Card):
         self.labels.failed.connect(self.failed)
         self.filters.map_toggled.connect(self._on_map_toggled)
         self.map.view.picture_asked.connect(self._show_in_grid)
+        self.map.view.command.connect(self._on_command)
+        self.map.view.key_typed.connect(self.chosen.type_key)
         self.help.next_asked.connect(self._show_next)
         self.help.accept_asked.connect(lambda: self.labels.label_each(self.guessing.sure_ones(), SUGGESTION))
         self.guessing.guessed.connect(self._on_guessed)
@@ -173,7 +175,7 @@ class PicturesCard(Card):
         """Show certain pictures."""
         self.filters.clear_all()
         self.model.ask(label=None, split=None, pick=pick)
-        self.grid.setFocus()
+        self._focus_view()
 
     def classes(self) -> list[str]:
         """Return the classes that pictures can be put into."""
@@ -290,9 +292,12 @@ class PicturesCard(Card):
     def _on_map_toggled(self, on: bool) -> None:
         self.large.close_view()
         self._views.setCurrentWidget(self.map if on else self.grid)
-        (self.map.view if on else self.grid).setFocus()
+        self._focus_view()
         if on and self.comparison.ensure():
             self.comparison.ensure_map()
+
+    def _focus_view(self) -> None:
+        (self.map.view if self.filters.map.isChecked() else self.grid).setFocus()
 
     def _show_in_grid(self, row: int) -> None:
         self.filters.map.setChecked(False)

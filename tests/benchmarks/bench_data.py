@@ -2,7 +2,8 @@
 
 A frame is what the UI thread does between two scroll steps: the paint and whatever thumbnails arrived meanwhile. The
 thumbnails are those of 500 real files that 100,000 rows share, so that decoding goes on in the threads; each row has a
-content of its own, so that none comes from the cache of another. Painted offscreen, by the processor.
+content of its own, so that none comes from the cache of another. Painted offscreen, by the processor. Each frame is
+given by the clock and by the UI thread's own computing, which a busy machine does not change.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.dataset.gallery import Gallery
@@ -24,6 +26,8 @@ from tests.benchmarks.harness import percentile, print_table
 
 PICTURES, FILES, POINTS, CLASSES = 100_000, 500, 50_000, 120
 STEPS, RUNS, FRAME_MS = 200, 5, 1000 / 60
+FRAMES = ("median", "p99", "max", "within 1/60 s", "computing: median", "p99", "max", "within 1/60 s")
+Numbers = NDArray[Any]
 
 
 def main() -> None:
@@ -99,19 +103,19 @@ def _scrolling(app: Any, pictures: list[Picture], place: Path) -> None:
         ("a page at a time", 600),
         ("thrown across all", grid.verticalScrollBar().maximum() // STEPS),
     ):
-        bar, frames = grid.verticalScrollBar(), []
+        bar, frames = grid.verticalScrollBar(), list[Numbers]()
         bar.setValue(0)
         for _ in range(STEPS):
-            began = time.perf_counter()
+            began = _now()
             bar.setValue(bar.value() + far)
             app.processEvents()
-            frames.append(1000 * (time.perf_counter() - began))
+            frames.append(_now() - began)
             time.sleep(0.004)  # the threads that decode need the interpreter too
         rows.append((name, *_frames(frames)))
     grid.close()
     bridge.close(10)
     print(f"Frames while {PICTURES:,} thumbnails scroll, {STEPS} steps each, thumbnails arriving:\n")
-    print_table(("how", "median", "p99", "max", "frames within 1/60 s"), rows)
+    print_table(("how", *FRAMES), rows)
 
 
 def _map(app: Any, pictures: list[Picture], place: Path) -> None:
@@ -132,12 +136,12 @@ def _map(app: Any, pictures: list[Picture], place: Path) -> None:
     places = np.clip(random.normal(0.5, 0.15, (POINTS, 2)), 0, 1).astype(np.float32)
     view.set_places(places)
     app.processEvents()
-    frames = []
+    frames: list[Numbers] = []
     for step in range(STEPS):
-        began = time.perf_counter()
+        began = _now()
         view._zoom(1.02 if step < STEPS // 2 else 1 / 1.02, QPointF(300, 200))
         view.repaint()
-        frames.append(1000 * (time.perf_counter() - began))
+        frames.append(_now() - began)
     circle = [QPointF(400 + 150 * np.cos(a), 300 + 150 * np.sin(a)) for a in np.linspace(0, 6.28, 300)]
     began = time.perf_counter()
     found = view.enclosed(QPolygonF(circle))
@@ -145,14 +149,22 @@ def _map(app: Any, pictures: list[Picture], place: Path) -> None:
     view.close()
     bridge.close(10)
     print(f"Frames while a map of {POINTS:,} points zooms in and out:\n")
-    print_table(("median", "p99", "max", "frames within 1/60 s"), [_frames(frames)])
+    print_table(FRAMES, [_frames(frames)])
     print(f"A lasso of 300 corners finds {len(found):,} of {POINTS:,} points in {lasso:.1f} ms.\n")
 
 
-def _frames(frames: list[float]) -> tuple[str, ...]:
-    within = sum(frame <= FRAME_MS for frame in frames) / len(frames)
-    figures = (percentile(frames, 0.5), percentile(frames, 0.99), max(frames))
-    return (*(f"{figure:.1f} ms" for figure in figures), f"{within:.0%}")
+def _now() -> Numbers:
+    """Return the milliseconds of the clock, and of the thread's computing."""
+    return 1000 * np.array([time.perf_counter(), time.thread_time()])
+
+
+def _frames(frames: list[Numbers]) -> tuple[str, ...]:
+    cells: list[str] = []
+    for of in np.array(frames).T.tolist():
+        within = sum(frame <= FRAME_MS for frame in of) / len(of)
+        figures = (percentile(of, 0.5), percentile(of, 0.99), max(of))
+        cells += [*(f"{figure:.1f} ms" for figure in figures), f"{within:.0%}"]
+    return tuple(cells)
 
 
 if __name__ == "__main__":

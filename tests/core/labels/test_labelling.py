@@ -72,6 +72,25 @@ def test_what_others_left_out_and_moved_beside_a_rename_is_seen(store: Store, sc
     assert set(window.label([OPEN], "bird").others) >= cats | {DOG, "dog/004.jpg"}
 
 
+def test_a_look_tells_what_others_changed_and_nothing_twice(store: Store, scan: Scan) -> None:
+    window, command = Labelling(store, scan), Labelling(store, scan)
+    assert not window.refresh().summary
+    command.label([CAT, OPEN], "bird")
+    seen = window.refresh()
+    assert seen.summary == "Changed elsewhere: Labelled 2 pictures bird"
+    assert set(seen.others) == {CAT, OPEN, "/007.jpg"}
+    assert not seen.paths
+    assert labels(window)[CAT] == "bird"
+    assert not window.can_undo, "it is not ours"
+    assert not window.refresh().summary
+    command.undo()
+    command.add_class("wolf")
+    seen = window.refresh()
+    assert seen.summary == "2 changes elsewhere"
+    assert CAT in seen.others
+    assert window.state.added == {"wolf"}
+
+
 def test_one_action_of_several_is_taken_back(labelling: Labelling) -> None:
     first = labelling.label([CAT], "bird")
     labelling.label([DOG], "wolf")

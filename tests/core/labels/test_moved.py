@@ -46,7 +46,7 @@ def test_a_lost_database_gets_all_labels_back_once(store: Store, scan: Scan, tmp
         assert bare(found.events()) == bare(events)
         assert replace(found.state, cursor=0) == replace(state, cursor=0)
         assert Labelling(store, scan).undo().summary.startswith("Undone")
-        events, state = found.events(), found.refresh()
+        events, state = found.events(), found.refresh().state
     store.close()
 
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from core.errors import StoreError
 from core.features.dataset_features import PictureFeatures
+from core.labels.labelling import Labelling
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import WriteDialog
@@ -259,6 +260,47 @@ def test_undo_twice_at_once_shows_what_is_kept(tab, qtbot):
     shown = {p.path.rpartition("/")[2]: gallery.label_of(number) for number, p in enumerate(gallery.pictures)}
     assert shown == kept(tab)
     assert shown["daisy-00.png"] == shown["daisy-01.png"] == "daisy"
+
+
+def test_what_is_chosen_in_the_map_is_labelled_there(tab, qtbot, monkeypatch):
+    monkeypatch.setattr(tab.card.comparison, "ensure", lambda: False)
+    tab.card.filters.map.setChecked(True)
+    view = tab.card.map.view
+    tab.pictures.choose_numbers([tab.pictures.gallery.number("daisy/daisy-04.png")])
+    do(tab, qtbot, lambda: qtbot.keyClick(view, "3"))
+    assert kept(tab)["daisy-04.png"] == "tulip"
+    do(tab, qtbot, lambda: qtbot.keyClick(view, Qt.Key.Key_Z, CONTROL))
+    assert kept(tab)["daisy-04.png"] == "daisy"
+    tab.pictures.choose_numbers([0, 1])
+    qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert tab.card.bar.field.hasFocus()
+    qtbot.keyClick(tab.card.bar.field, Qt.Key.Key_Escape)
+    assert view.hasFocus()
+
+
+def test_what_a_command_labels_meanwhile_is_seen_and_nothing_moves_away(tab, qtbot):
+    grid, bar = tab.card.grid, tab.card.grid.verticalScrollBar()
+    tab.resize(900, 560)
+    for _ in range(3):
+        grid.zoom(1)
+    click(tab, qtbot, "daisy-00.png")
+    click(tab, qtbot, "tulip-05.png", CONTROL)
+    click(tab, qtbot, "daisy-00.png", CONTROL)
+    click(tab, qtbot, "daisy-00.png", CONTROL)  # the current one, and soon out of sight
+    bar.setValue(bar.maximum() // 2)
+    assert bar.value()
+    before = chosen(tab)
+    middle = grid.viewport().rect().center() - QPoint(0, grid.cell // 2)
+    in_sight = grid.indexAt(middle).data()
+    tab.card.labels.looking.setInterval(5)
+    other = Labelling(tab._workbench.store, tab.dataset.scan)  # of a process of its own
+    with qtbot.waitSignal(tab.card.labels_changed):
+        other.label([f"daisy/daisy-{number:02}.png" for number in range(2, 10)], "violet")
+    assert tab.classes.model.counts("violet")
+    assert tab.card._said == "Changed elsewhere: Labelled 8 pictures violet"
+    assert chosen(tab) == before
+    assert grid.indexAt(middle).data() == in_sight
+    assert grid.currentIndex().data() == "daisy-00.png"
 
 
 def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):

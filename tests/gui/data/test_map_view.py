@@ -94,8 +94,16 @@ def test_keys_zoom_move_and_choose(view, model, qtbot):
     assert view.place_of(0) == start
     qtbot.keyClick(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     assert len(model.chosen) == 400
-    qtbot.keyClick(view, Qt.Key.Key_Escape)
-    assert not model.chosen
+
+
+def test_keys_ask_for_what_they_stand_for_in_the_grid(view, qtbot):
+    asked = []
+    view.command.connect(asked.append)
+    view.key_typed.connect(asked.append)
+    for key in (Qt.Key.Key_Delete, Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_3):
+        qtbot.keyClick(view, key)
+    qtbot.keyClick(view, Qt.Key.Key_Y, Qt.KeyboardModifier.ShiftModifier)
+    assert asked == ["leave_out", "label", "escape", "3", "y"]
 
 
 def test_a_click_chooses_the_nearest_and_a_double_click_asks_for_it(view, model, qtbot):
