@@ -200,6 +200,16 @@ def shortcuts_dialog(parent: QWidget | None, actions: Sequence[QAction]) -> Deci
         (tr("Move between controls"), tr("Tab")),
         (tr("Move in lists, grids and tabs"), tr("Arrows")),
         (tr("Scan again"), "F5"),
+        (tr("Rename a class"), "F2"),
+        (tr("Undo and redo of labels"), tr("Ctrl+Z, Ctrl+Shift+Z")),
+        (tr("Chosen pictures: the class with that key"), tr("1 to 9, A to Z")),
+        (tr("Chosen pictures: a class by its name"), tr("Return")),
+        (tr("Accept what is suggested, or for a whole row"), tr("Y, Shift+Y")),
+        (tr("Leave pictures out, or put them back"), tr("Delete")),
+        (tr("Take the label away"), tr("Backspace")),
+        (tr("Picture large, or no longer"), tr("Space")),
+        (tr("Choose up to here, one more, all"), tr("Shift+Arrows, Ctrl+Space, Ctrl+A")),
+        (tr("Pictures larger or smaller"), tr("Ctrl++, Ctrl+-")),
     ]
     words = [(text, keys.toString(QKeySequence.SequenceFormat.NativeText)) for text, keys in rows] + more
     half = -(-len(words) // 2)
