@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
+    QColor,
     QHelpEvent,
     QPainter,
     QPaintEvent,
@@ -24,6 +25,7 @@ from core.translation import tr
 from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
 from gui.data.grid_painter import GridPainter
 from gui.data.pictures_model import PicturesModel
+from gui.shared.theme import tokens
 from gui.shared.thumbnail_pixmaps import Thumbnails
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -192,6 +194,10 @@ class GridView(QAbstractItemView):
         painter = QPainter(self.viewport())
         current = self.current_row if self.hasFocus() else -1
         self._painter.paint(painter, self._layout, self.verticalOffset(), event.rect(), current)
+        if self._pictures.total and not self._pictures.rowCount():
+            painter.setPen(QColor(tokens().muted))
+            centred = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.viewport().rect(), centred, tr("No picture passes these filters."))
 
     # How it does it
 

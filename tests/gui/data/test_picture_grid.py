@@ -205,6 +205,14 @@ def test_the_current_picture_stays_current_under_another_order_unless_its_place_
     assert (grid.current_row, grid.currentIndex().data()) == (5, "00006.jpg")
 
 
+def test_a_grid_without_what_the_filters_ask_for_says_so(grid):
+    grid._pictures.ask(text="nowhere")
+    said = grid.grab().toImage()
+    grid._pictures.set_pictures(())
+    assert len({said.pixel(x, said.height() // 2) for x in range(said.width() - 20)}) > 2, "words"
+    assert len({grid.grab().toImage().pixel(x, said.height() // 2) for x in range(said.width() - 20)}) == 1
+
+
 def test_squares_grow_and_shrink(grid, qtbot):
     before = grid.columns
     qtbot.keyClick(grid, Qt.Key.Key_Minus, Qt.KeyboardModifier.ControlModifier)
