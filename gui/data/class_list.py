@@ -61,12 +61,14 @@ class ClassList(QWidget):
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.dropped.connect(self.pictures_dropped)
-        self.model.renamed.connect(self.renamed)
+        self.model.renamed.connect(self._on_renamed)
         delegate = ClassDelegate(self.view)
         delegate.segment_clicked.connect(self._on_segment)
         self.view.setItemDelegate(delegate)
         self.view.selectionModel().currentChanged.connect(self._on_changed)
         self._label: str | None = None
+        self._also_called: dict[str, str] = {}
+        """The other name of classes that were renamed here: what was chosen stays so, also when that is undone."""
         self._group = QButtonGroup(self)
         # Not exclusive by Qt: pressing the chip that is on turns it off, and then all splits show.
         self._group.setExclusive(False)
@@ -111,6 +113,8 @@ class ClassList(QWidget):
     def set_counts(self, counts: Mapping[str, Counts], key_of: Callable[[str], str] | None = None) -> None:
         """Show other counts and keys; what is chosen stays chosen if it still exists."""
         chosen = self._label
+        if chosen is not None and chosen not in counts and self._also_called.get(chosen) in counts:
+            chosen = self._also_called[chosen]
         self.model.set_counts(counts, key_of)
         row = self.model.row_of(chosen)
         if self.view.currentIndex().row() != row:
@@ -137,6 +141,7 @@ class ClassList(QWidget):
         """Choose everything, and have all of it shown: the classes of another dataset have other names."""
         self.model.set_counts({})
         self._label = None
+        self._also_called.clear()
         for chip in self.chips.values():
             with QSignalBlocker(chip):
                 chip.setChecked(False)
@@ -167,6 +172,10 @@ class ClassList(QWidget):
         menu.popup(self.view.viewport().mapToGlobal(at))
 
     def _on_merge(self, old: str, new: str, _checked: bool = False) -> None:
+        self._on_renamed(old, new)
+
+    def _on_renamed(self, old: str, new: str) -> None:
+        self._also_called |= {old: new, new: old}
         self.renamed.emit(old, new)
 
     def _on_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:

@@ -93,6 +93,17 @@ def test_what_is_chosen_stays_chosen_when_counts_change(classes, qtbot):
     assert not classes.chips["train"].isEnabled()
 
 
+def test_a_chosen_class_stays_chosen_under_its_new_name_and_when_that_is_undone(classes):
+    classes.view.setCurrentIndex(classes.model.index(2))
+    classes.model.setData(classes.model.index(2), "Rosa")
+    classes.set_counts({"daisy": COUNTS["daisy"], "Rosa": COUNTS["rose"]})
+    assert classes.view.currentIndex().data() == "Rosa"
+    assert classes.heard[-1] == ("Rosa", None)
+    classes.set_counts(COUNTS)
+    assert classes.view.currentIndex().data() == "rose"
+    assert classes.heard[-1] == ("rose", None)
+
+
 def test_rows_are_painted_with_the_colours_of_the_parts(classes):
     image = classes.view.viewport().grab().toImage()
     ratio = image.devicePixelRatio()
