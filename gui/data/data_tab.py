@@ -236,6 +236,7 @@ class DataTab(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(lower)
+        scroll.setAccessibleName(tr("Split, check and problems"))
         left = QSplitter(Qt.Orientation.Vertical)
         left.addWidget(classes_card)
         left.addWidget(scroll)

@@ -221,10 +221,10 @@ def test_a_folder_can_be_chosen_by_dialog(tab, qtbot, dataset_folder, monkeypatc
 
 
 def test_every_control_has_a_name_for_screen_readers(tab, qtbot, dataset_folder):
-    from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSpinBox, QLineEdit
+    from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSpinBox, QLineEdit, QScrollArea
 
     open_and_wait(tab, qtbot, dataset_folder)
-    for kind in (QAbstractButton, QAbstractItemView, QAbstractSpinBox):
+    for kind in (QAbstractButton, QAbstractItemView, QAbstractSpinBox, QScrollArea):
         for child in tab.findChildren(kind):
             if not isinstance(child, QLineEdit) and child.isVisibleTo(tab) and not child.objectName().startswith("qt_"):
                 assert child.accessibleName() or getattr(child, "text", str)(), child
