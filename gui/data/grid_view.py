@@ -25,6 +25,7 @@ from core.translation import tr
 from gui.data.grid_layout import GAP, HEADER, GridLayout, Placed
 from gui.data.grid_painter import GridPainter
 from gui.data.pictures_model import PicturesModel
+from gui.shared.announce import announce
 from gui.shared.theme import tokens
 from gui.shared.thumbnail_pixmaps import Thumbnails
 
@@ -215,9 +216,14 @@ class GridView(QAbstractItemView):
         self.scrollTo(index)
 
     def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:
-        """Say which picture is the current one."""
+        """Say which picture is the current one, also to screen readers: to Qt's own a view like this has no items."""
         super().currentChanged(current, previous)
         self.viewport().update()
+        said = current.data(Qt.ItemDataRole.AccessibleTextRole) if current.isValid() else ""
+        if said != self.accessibleDescription():
+            self.setAccessibleDescription(said)
+            if said and self.hasFocus():
+                announce(self, said)
         self.looked_at.emit(current.row())
 
     def _keep_current(self) -> None:

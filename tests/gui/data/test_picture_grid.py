@@ -205,6 +205,18 @@ def test_the_current_picture_stays_current_under_another_order_unless_its_place_
     assert (grid.current_row, grid.currentIndex().data()) == (5, "00006.jpg")
 
 
+def test_the_current_picture_is_read_out(grid, qtbot, monkeypatch):
+    heard = []
+    monkeypatch.setattr("gui.data.grid_view.announce", lambda _grid, said: heard.append(said))
+    monkeypatch.setattr(grid, "hasFocus", lambda: True)
+    click(grid, qtbot, 2)
+    qtbot.keyClick(grid, Qt.Key.Key_Right)
+    assert [said.partition(",")[0] for said in heard] == ["a/00002.jpg", "a/00003.jpg"]
+    assert grid.accessibleDescription() == heard[-1]
+    grid._pictures.arrange()
+    assert len(heard) == 2, "nothing is said twice"
+
+
 def test_a_grid_without_what_the_filters_ask_for_says_so(grid):
     grid._pictures.ask(text="nowhere")
     said = grid.grab().toImage()
