@@ -61,6 +61,7 @@ class GridView(QAbstractItemView):
         self._anchor = 0
         """The row where a choice by Shift begins; it follows the current picture when they are arranged."""
         self._current = (-1, -1)
+        self._read_out = -1
         self._top: tuple[int, int] | None = None
         """The picture at the top when they are arranged, and how much of it is scrolled away."""
         self._asked = model.query
@@ -220,10 +221,11 @@ class GridView(QAbstractItemView):
         super().currentChanged(current, previous)
         self.viewport().update()
         said = current.data(Qt.ItemDataRole.AccessibleTextRole) if current.isValid() else ""
-        if said != self.accessibleDescription():
-            self.setAccessibleDescription(said)
-            if said and self.hasFocus():
-                announce(self, said)
+        self.setAccessibleDescription(said)
+        number = self._pictures.number(current.row()) if said else -1
+        if number != self._read_out and said and self.hasFocus():
+            announce(self, said)
+        self._read_out = number
         self.looked_at.emit(current.row())
 
     def _keep_current(self) -> None:
