@@ -18,6 +18,9 @@ _DIMENSIONS = 32
 """Principal components that cohorts and map are made from: enough to tell photographs apart, and quick."""
 
 _COHORT, _MOST_COHORTS = 24, 600
+_CLEAR_GAP = 0.78
+"""Share of the variance that a cut explains: 0.75 of what is evenly spread, 0.47 to 0.77 of photographs, more of kinds."""
+
 _NEAR, _EPOCHS, _STRANGERS = 12, 120, 4
 
 
@@ -66,16 +69,21 @@ def most_alike(features: NDArray[np.float32], row: int) -> tuple[NDArray[np.int6
 def of_a_kind(cosines: NDArray[np.float32], most: int = 500) -> int:
     """Return how many of the likest belong together: up to the widest gap that splits them from the rest best (Otsu).
 
-    `cosines` fall; the first is the picture itself.
+    `cosines` fall; the first is the picture itself. Where there is no clear gap, that cut is in the middle of all; then
+    what is near is cut again until it is few: of 290 photographs 13, of which 77 % have its class, not 77 and 47 %.
     """
     values = np.asarray(cosines[1 : most + 1], np.float64)
-    if len(values) < 2:
-        return len(values)
-    counts = np.arange(1, len(values))
-    sums = np.cumsum(values)[:-1]
-    near, far = sums / counts, (values.sum() - sums) / (len(values) - counts)
-    between = counts * (len(values) - counts) * (near - far) ** 2
-    return int(counts[int(np.argmax(between))])
+    while len(values) > _COHORT:
+        counts = np.arange(1, len(values))
+        sums = np.cumsum(values)[:-1]
+        near, far = sums / counts, (values.sum() - sums) / (len(values) - counts)
+        between = counts * (len(values) - counts) * (near - far) ** 2
+        cut = int(np.argmax(between))
+        is_clear = between[cut] >= _CLEAR_GAP * len(values) ** 2 * values.var()
+        values = values[: int(counts[cut])]
+        if is_clear:
+            break
+    return len(values)
 
 
 def principal(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:

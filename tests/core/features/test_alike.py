@@ -69,6 +69,11 @@ def test_the_likest_come_first_and_those_of_a_kind_end_at_the_gap():
     assert count > 20
 
 
+def test_without_a_gap_few_are_of_a_kind():
+    """Cosines that fall evenly, as of photographs: the cut in their middle would choose 145 of 290."""
+    assert of_a_kind(np.linspace(1, 0.3, 290, dtype=np.float32)) <= 24
+
+
 def test_principal_components_are_those_of_numpy_but_for_their_sign():
     features, _ = blobs(4, 30, dim=20)
     centred = features - features.mean(axis=0)

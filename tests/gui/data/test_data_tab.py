@@ -69,6 +69,7 @@ def test_problems_name_their_files_on_demand(tab, qtbot, dataset_folder):
     open_and_wait(tab, qtbot, dataset_folder)
     row = next(row for row in tab.problems.rows if any("broken.png" in path for path in row.problem.paths))
     assert row.problem.severity == "error"
+    qtbot.waitUntil(row.isVisible)  # Qt shows what is new in a layout a turn later
     qtbot.mouseClick(row.toggle, Qt.MouseButton.LeftButton)
     assert row.files.isVisible()
     assert "broken.png" in row.files.model().index(0).data()
