@@ -215,4 +215,4 @@ def _counted(kind: str, count: int) -> str:
         case "quality":
             return plural("{count:,} poor picture", "{count:,} poor pictures", count)
         case _:
-            return plural("{count:,} torn group", "{count:,} torn groups", count)
+            return plural("{count:,} group that belongs together", "{count:,} groups that belong together", count)
