@@ -72,6 +72,8 @@ def test_the_likest_come_first_and_those_of_a_kind_end_at_the_gap():
 def test_without_a_gap_few_are_of_a_kind():
     """Cosines that fall evenly, as of photographs: the cut in their middle would choose 145 of 290."""
     assert of_a_kind(np.linspace(1, 0.3, 290, dtype=np.float32)) <= 24
+    assert of_a_kind(np.array([1, 0.9, 0.9, 0.2, 0.1, 0.1], np.float32)) == 2, "of few pictures too there is a gap"
+    assert of_a_kind(np.ones(1, np.float32)) == 0
 
 
 def test_principal_components_are_those_of_numpy_but_for_their_sign():
