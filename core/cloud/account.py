@@ -35,9 +35,10 @@ class Connection:
     @classmethod
     def recall(cls, settings: SettingsFile) -> Connection:
         """Return the connection used last."""
-        data = settings.recall(_KEY, {})
-        known = {key: str(value) for key, value in data.items() if key in cls.__dataclass_fields__}
-        return cls(**known) if isinstance(data, dict) else cls()
+        data = settings.recall(_KEY)
+        if not isinstance(data, dict):
+            return cls()
+        return cls(**{key: data[key] for key in cls.__dataclass_fields__ if isinstance(data.get(key), str)})
 
     def remember(self, settings: SettingsFile) -> None:
         """Use this one in later runs, where no other is named."""
