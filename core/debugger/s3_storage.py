@@ -62,7 +62,8 @@ class S3Storage:
         names = list(self._list(part))
         wanted = [name for name in names if name.endswith(_SMALL) and name not in self._small]
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="sagehound-s3") as pool:
-            self._small.update(zip(wanted, pool.map(self.read, wanted), strict=True))
+            # Another one in place of the old: a copy of this storage, which goes with its trial, keeps what it reads.
+            self._small = {**self._small, **dict(zip(wanted, pool.map(self.read, wanted), strict=True))}
         return names
 
     def _list(self, part: str) -> dict[str, float]:

@@ -192,6 +192,20 @@ def test_a_trial_in_s3_says_the_same_as_the_folder(bucket, tmp_path, below):
     assert {outcome.job for outcome in there} == {"job-1"}
 
 
+def test_of_trials_in_s3_that_were_evaluated_nothing_stays_in_memory(bucket, tmp_path, monkeypatch):
+    head_training(0.01, epochs=1).run(tmp_path)
+    for number in (1, 2):
+        upload(bucket, tmp_path, f"runs/job-{number}/debug-output")
+    found = saved_jobs(f"s3://{bucket.name}/runs")
+    storages = [storage for job in found for storage in job.trials]
+    assert len(storages) == 2
+    monkeypatch.setattr(evaluate_rules, "saved_jobs", lambda source: found)
+    assert evaluate("s3://…")
+    assert [storage._small for storage in storages] == [{}, {}]
+    assert storages[0].index_files()
+    assert storages[0]._small, "what a trial reads is kept in its storage"
+
+
 def test_only_the_ranges_that_are_asked_for_are_read(bucket, tmp_path):
     cnn_training(epochs=1).run(tmp_path)
     upload(bucket, tmp_path, "job")

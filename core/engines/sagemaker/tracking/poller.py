@@ -167,9 +167,8 @@ class Poller:
         """Look at every unfinished job once; returns how long to rest."""
         self._calls, started = 0, time.monotonic()
         self._beat()
-        if (said := self._watch_endpoints()) is not None:
-            return self._wait_for_login(said)
         try:
+            trouble = self._watch_endpoints()
             names = self.unfinished()
         except LoginNeeded as error:
             return self._wait_for_login(str(error))
@@ -179,7 +178,6 @@ class Poller:
             self._beat()
             try:
                 self._tracker.look(name)
-                self.notice = ""
             except LoginNeeded as error:
                 return self._wait_for_login(str(error))
             except StoreError:
@@ -187,7 +185,7 @@ class Poller:
             except UserFacingError as error:
                 if code_of(error.__cause__ or error) in THROTTLED_CODES:
                     self._patience = min(self._patience * 2, 16)
-                self.notice = str(error)
+                trouble = str(error)
                 _logger.warning("%s could not be looked at: %s", name, error)
             except Exception as error:
                 code = code_of(error)
@@ -195,14 +193,13 @@ class Poller:
                     return self._wait_for_login(str(explain(code, message_of(error), _STOPPED, self._aws.profile)))
                 if code in THROTTLED_CODES:
                     self._patience = min(self._patience * 2, 16)
-                self.notice = str(
-                    explain(code, message_of(error), tr("{name} could not be looked at.").format(name=name))
-                )
+                trouble = str(explain(code, message_of(error), tr("{name} could not be looked at.").format(name=name)))
                 _logger.warning("%s could not be looked at", name, exc_info=error)
                 if is_unanswered(error):
                     break  # nor will it answer for the others
             else:
                 self._patience = max(1.0, self._patience / 2)
+        self.notice = trouble
         self.calls += self._calls
         polite = self._calls * 60 / MAX_CALLS_PER_MINUTE - (time.monotonic() - started)
         rest = max(self._timing.interval, polite) * self._patience
@@ -212,17 +209,17 @@ class Poller:
         if self._heartbeat is not None:
             self._heartbeat.beat()
 
-    def _watch_endpoints(self) -> str | None:
-        """Let the lifetimes do what is due; the sentence about a login that has ended, if that is why it could not."""
+    def _watch_endpoints(self) -> str:
+        """Let the lifetimes do what is due; returns why they could not. A login that has ended is raised."""
         try:
             if self._lifetimes.is_needed():
                 self._lifetimes.run_due()
-        except LoginNeeded as error:
-            return str(error)
+        except LoginNeeded:
+            raise
         except UserFacingError as error:  # jobs are followed all the same
-            self.notice = str(error)
             _logger.warning("the endpoints could not be looked after: %s", error)
-        return None
+            return str(error)
+        return ""
 
     def _wait_for_login(self, notice: str) -> float:
         if notice != self.notice:
