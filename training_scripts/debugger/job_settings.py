@@ -28,9 +28,9 @@ class Settings:
     """The debugger of one job.
 
     `save_interval` is in training steps, None: chosen while the job runs so that saving costs under `time_share` of its
-    time, or by the step's number alone if `time_share` is None; `save_intervals` overrides it per collection. `rules`
-    maps names to parameters, in addition to the default set if `default_rules`. `actions` maps a rule to none, notify
-    or stop. `watch`: the job starts a watcher of its own.
+    time (None: whatever it costs), with `by_number` ever more seldom; `save_intervals` overrides it per collection.
+    `rules` maps names to parameters, in addition to the default set if `default_rules`. `actions` maps a rule to none,
+    notify or stop. `watch`: the job starts a watcher of its own.
     """
 
     enabled: bool = True
@@ -43,6 +43,7 @@ class Settings:
     profiler: bool = True
     watch: bool = False
     time_share: float | None = 0.02
+    by_number: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:

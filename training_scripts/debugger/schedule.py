@@ -30,9 +30,9 @@ class Schedule:
     course then, however busy the machine was; and as a search has a thousand of those, the time that each may spend
     besides is 5 ms.
 
-    Without a share of time (`Settings.time_share` is None) the number of a step alone decides: the first 3, then every
-    5th, later at intervals of a third of the step's number, and the loss alone at intervals of a 20th, so that saving
-    costs the less the longer the training is. What rules find then does not depend on how fast the machine is.
+    By the number of a step (`Settings.by_number`) it is the first 3, then every 5th, later at intervals of a third of
+    the step's number, and the loss alone at intervals of a 20th, so that saving costs the less the longer the training
+    is; what a share of the time does not allow at a step waits for the next one.
 
     Each time a quarter of what is left of the byte budget is used up the interval doubles, so that the budget lasts
     for a long job too; the last 5 % are kept for losses and epochs, and beyond the budget nothing is written.
@@ -41,7 +41,7 @@ class Schedule:
     def __init__(self, settings: Settings, certain_epochs: int = 0) -> None:
         """Begin with nothing saved; `certain_epochs`: how many epochs there will be, if each eighth must be seen."""
         self._fixed = settings.save_interval
-        self._share = settings.time_share
+        self._share, self._by_number = settings.time_share, settings.by_number
         self._intervals = dict(settings.save_intervals)
         self._budget = settings.tensor_budget_mb * 1e6
         self._written = 0.0
@@ -64,13 +64,13 @@ class Schedule:
 
     def due(self, step: int) -> frozenset[str]:
         """Return the collections to be saved at a training step; a step that saves anything saves its loss."""
-        by_number = self._share is None and self._fixed is None and not self._intervals
+        by_number = self._by_number and self._fixed is None and not self._intervals
         if (by_number and step < self._next and step < self._next_loss) or not self.has_room():
             return _NOTHING
         chosen = {name for name in COLLECTIONS if self._intervals.get(name) and step % self._intervals[name] == 0}
         if self._is_step(step):
             chosen |= {name for name in COLLECTIONS if name not in self._intervals}
-        elif self._share is None and self._fixed is None and step >= self._next_loss:
+        elif self._by_number and self._fixed is None and step >= self._next_loss and self._affordable():
             chosen |= {"losses"} - set(self._intervals)
         if chosen:
             self._next_loss = step + max(self.interval, step // LOSS_SPREAD)
@@ -127,9 +127,8 @@ class Schedule:
         self._counting = not certain
         if not certain and (step < self._next or not self._affordable()):
             return False
-        by_number = self._share is None
-        interval = max(self.interval, step // SPREAD) if by_number else self.interval
-        first = FIRST_BY_NUMBER if by_number else FIRST_STEPS
+        interval = max(self.interval, step // SPREAD) if self._by_number else self.interval
+        first = FIRST_BY_NUMBER if self._by_number else FIRST_STEPS
         self._next = step + 1 if step + 1 < first else max(step + interval, first)
         return True
 

@@ -31,6 +31,7 @@ LOSSES = {
     "huber_loss": (0, 1),
     "kl_div": (0, 1),
 }
+WEIGHTED = ("cross_entropy", "nll_loss")
 _SCALER = ("scale", "unscale_", "step")
 
 
@@ -118,7 +119,11 @@ def _loss(session: Session, kind: str, original: Callable[..., Any], ours: int, 
             inputs = args[ours] if len(args) > ours else kwargs.get("input")
             targets = args[theirs] if len(args) > theirs else kwargs.get("target")
             summed = kwargs.get("reduction") == "sum"
-            session.computed(kind, inputs, targets, value, float(kwargs.get("label_smoothing") or 0.0), summed)
+            weight = None
+            if kind in WEIGHTED:
+                weight = args[2] if len(args) > 2 else kwargs.get("weight")
+            smoothing = float(kwargs.get("label_smoothing") or 0.0)
+            session.computed(kind, inputs, targets, value, smoothing, summed, weight)
         return value
 
     return loss

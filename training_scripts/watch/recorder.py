@@ -16,7 +16,7 @@ from ..debugger.hook import TensorHook
 from ..debugger.job_settings import Settings
 from ..profiler.callback import ProfilerCallback
 from .findings import append_line
-from .state import BATCH_NORMS, Loader, Loss, Model, Optimizer
+from .state import BATCH_NORMS, SHARE, Loader, Loss, Model, Optimizer
 
 EPOCH_STEPS = 50
 """Steps of an epoch where the script has neither loader nor evaluation to tell its epochs by."""
@@ -205,7 +205,8 @@ class Recorder:
         settings = Settings(
             tensor_budget_mb=float(self._settings.get("tensor_budget_mb", 64)),
             save_interval=self._settings.get("save_interval"),
-            time_share=None,
+            time_share=self._settings.get("time_share", SHARE),
+            by_number=True,
         )
         named = type(_NAMES.get(loss.kind, "Loss"), (nn.Module,), {})()
         self._hook = TensorHook(

@@ -20,26 +20,39 @@ from .state import row_bytes, snapshot
 
 _KEYS = ("class_to_idx", "classes", "class_names", "idx_to_class", "label_names", "id2label", "label2id")
 _SPEAKING = {"class", "classes", "label", "labels", "category", "categories"}
+_OF_A_MODEL = {"model", "checkpoint", "ckpt", "weights", "config", "meta", "metadata", "info", "params", "hparams"}
+_WHICH = {"best", "last", "latest", "final", "trained"}
 _BESIDE = {"name", "names", "to", "id", "ids", "idx", "index", "indices", "map", "mapping", "list", "encoder", "order"}
 MOST_KEPT, MOST_OF_JOB, MOST_CLASSES = 200, 40, 2_000
 
 
 def holds_classes(path: str) -> bool:
     """Whether a file's name says that it holds the classes and nothing of them, such as how often each was wrong."""
-    stem = os.path.basename(path).partition(".")[0]
-    words = {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", stem)}
+    words = _words(path)
     return bool(words & _SPEAKING) and words <= _SPEAKING | _BESIDE
 
 
-def class_order(value: Any, alone: bool) -> list[str]:
-    """Return the classes that a list, a mapping or a checkpoint names, in the order of their numbers; else nothing.
+def _words(path: str) -> set[str]:
+    """Return the words of a file's name."""
+    stem = os.path.basename(path).partition(".")[0]
+    return {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", stem)}
 
-    `alone`: a list or mapping that says nothing of itself may be one of classes, and not for instance of their ranks.
+
+def class_order(value: Any, path: str) -> list[str]:
+    """Return the classes that what is in a file names, in the order of their numbers; else nothing.
+
+    A mapping with numbers says so itself. A list may be in another order, for instance of how often each class was
+    wrong: it counts beside a model's numbers, or in a file whose name says that it is of classes or of a model.
     """
-    order = _order(value) if alone else []
+    order = _order(value) if holds_classes(path) else []
     if not order and isinstance(value, Mapping):
+        words = _words(path)
+        named_so = bool(words & (_SPEAKING | _OF_A_MODEL)) and words <= _SPEAKING | _BESIDE | _OF_A_MODEL | _WHICH
+        sure = named_so or bool(fingerprint(value))
         for key in _KEYS:
-            order = order or _order(value.get(key))
+            named = value.get(key)
+            if not order and (sure or isinstance(named, Mapping)):
+                order = _order(named)
     return order
 
 

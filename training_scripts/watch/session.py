@@ -3,8 +3,9 @@
 Nothing here may fail the script or hold on to its memory: every check runs guarded, a check that breaks is left out,
 and tensors are dropped at the end of their step.
 
-What is looked at goes by the numbers of steps and batches alone, more seldom the longer a training takes, and never by
-the time: findings are the same on a fast machine and a busy one.
+What is looked at goes by the numbers of steps and batches, more seldom the longer a training takes, so that findings
+are the same on a fast machine and a busy one. Only what would cost more than a small share of the script's time waits
+for a later step; the first steps are looked at whatever they cost.
 """
 
 from __future__ import annotations
@@ -45,9 +46,15 @@ class Session:
     `limit` ends the script after so many steps, 0 never.
     """
 
-    def __init__(self, findings: Findings, recorder: Any = None, now: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        recorder: Any = None,
+        now: Callable[[], float] = time.perf_counter,
+        share: float | None = None,
+    ) -> None:
         self.findings, self.recorder, self.now = findings, recorder, now
-        self.clock = Clock()
+        self.clock = Clock(share)
         self.models: dict[int, Model] = {}
         self.optimizers: list[Optimizer] = []
         self.loaders: list[Loader] = []
@@ -62,6 +69,7 @@ class Session:
         self.scaling = False
         self.evaluated = self.evaluations = 0
         self._next = 0
+        self._affords = True
         self.waited = 0.0
         self.watching = self.heavy = True
         self.owner = os.getpid()
@@ -102,57 +110,66 @@ class Session:
                 return None
             model = self.models[id(module)] = Model(module)
         self._stepped_by_hand()
-        began = time.perf_counter()
+        self.grad = torch.is_grad_enabled()
+        began = self._begin()
         self.seq += 1
         self.model = model
         self.inputs = first_tensor((args, kwargs))
-        self.grad = torch.is_grad_enabled()
+        if self.grad:
+            self.clock.begin()
         self.call = (weakref.ref(module), args, kwargs) if self.grad else None
         self.seq_of_inputs = self.seq
         self.at("forward")
         if self.recorder is not None:
             self._guard(self.recorder.before_forward, model, self.grad)
         self._notify("before_forward", model, self.inputs)
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
         return model
 
     @harmless
     def after_forward(self, model: Model, outputs: Any) -> None:
         """Note that the model has answered."""
-        began = time.perf_counter()
+        began = self._begin()
         model.forwards += 1
         self._unused = True
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_forward, model, self.inputs, outputs)
         self._notify("after_forward", model, self.inputs, outputs)
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
 
     @harmless
     def computed(
-        self, kind: str, inputs: Any, targets: Any, value: Any, smoothing: float = 0.0, summed: bool = False
+        self,
+        kind: str,
+        inputs: Any,
+        targets: Any,
+        value: Any,
+        smoothing: float = 0.0,
+        summed: bool = False,
+        weight: Any = None,
     ) -> None:
         """Note that a loss was computed."""
         if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor) or not isinstance(value, Tensor):
             return
-        began = time.perf_counter()
+        began = self._begin()
         trains = value.requires_grad
         self.seq += 1
         if trains:
             self.forward_seq = self.seq
         else:
             self.evaluated += 1
-        loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed)
+        loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed, weight)
         if trains:
             self.loss = loss
         if self.recorder is not None:
             self._guard(self.recorder.computed, self.model, self.inputs, loss)
         self._notify("computed", loss)
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
 
     @harmless
     def before_backward(self, root: Tensor) -> None:
         """Note that the script calls backward."""
-        began = time.perf_counter()
+        began = self._begin()
         self.seq += 1
         self.at("backward")
         if not self.grad:  # the model was called inside something compiled, so these are an evaluation's
@@ -167,12 +184,12 @@ class Session:
             self.loader.trained += 1
         self.evaluations += self.evaluated > 0
         self.evaluated, self._unused = 0, False
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
 
     @harmless
     def after_backward(self) -> None:
         """Note that gradients are there."""
-        began = time.perf_counter()
+        began = self._begin()
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.after_backward)
         self._notify("after_backward")
@@ -180,7 +197,7 @@ class Session:
             self._guard(self._hand.backward, self.model)
         if self.loss is not None:
             self.loss.detach()
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
 
     @harmless
     def cleared(self) -> None:
@@ -209,7 +226,7 @@ class Session:
         """Note that an optimizer is about to step."""
         if not self.here:
             return
-        began = time.perf_counter()
+        began = self._begin()
         known = self.optimizer(optimizer)
         if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
             self.main, known.later = known, False  # of the same training, or of the script's next one
@@ -219,14 +236,14 @@ class Session:
         if self.recorder is not None and self.recorder.tracing:
             self._guard(self.recorder.before_step)
         self._notify("before_step", known)
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
 
     @harmless
     def after_step(self, optimizer: Any) -> None:
         """Note that an optimizer has stepped."""
         if not self.here:
             return
-        began = time.perf_counter()
+        began = self._begin()
         known = self.optimizer(optimizer)
         self._notify("after_step", known)
         known.steps += 1
@@ -240,7 +257,7 @@ class Session:
             self.waited = 0.0
             self._choose()
             self.inputs = self.loss = self.call = None
-        self.clock.ours += time.perf_counter() - began
+        self._count(began)
         if self.limit and self.step >= self.limit:
             raise SystemExit  # a trial of a remedy has shown what it can; the script ends as by sys.exit()
 
@@ -359,7 +376,9 @@ class Session:
 
     def watching_evaluation(self) -> bool:
         """Return whether this batch of an evaluation is looked at: the first ones, fewer in later evaluations."""
-        return self.evaluated < (MOST_EVALUATED if self.evaluations < FIRST_EVALUATIONS else LATER_EVALUATED)
+        if self.evaluations < FIRST_EVALUATIONS:
+            return self.evaluated < MOST_EVALUATED
+        return self.evaluated < LATER_EVALUATED and self._affords
 
     def is_compiled(self, model: Model) -> bool:
         """Return whether torch compiles any of a model: hooks inside would make it do so again."""
@@ -430,10 +449,12 @@ class Session:
     def _choose(self) -> None:
         """Decide whether the step that begins is looked at."""
         step = self.step
-        self.watching = step < CLOSE_STEPS or step >= self._next
+        self._affords = self.clock.affords
+        affords = step < CLOSE_STEPS or self._affords
+        self.watching = affords and (step < CLOSE_STEPS or step >= self._next)
         if self.watching:
             self._next = -(-(step + 1) // EVERY) * EVERY if step < EVERY * SPREAD else step + step // SPREAD
-        self.heavy = step in HEAVY or step % 500 == 0
+        self.heavy = affords and (step in HEAVY or step % 500 == 0)
 
     def _settle(self) -> None:
         """Count the last batch as evaluated if it went through the model and no backward followed."""
@@ -444,6 +465,15 @@ class Session:
     def _looking(self) -> bool:
         """Whether what happens now is looked at closely: a step of the training, or a batch of an evaluation."""
         return self.watching or self.heavy or (not self.grad and self.watching_evaluation())
+
+    def _begin(self) -> float:
+        """Return the time if what happens now is looked at closely, which is counted; else 0."""
+        return time.perf_counter() if self._looking() else 0.0
+
+    def _count(self, began: float) -> None:
+        """Count what a hook has taken since it began to look closely."""
+        if began:
+            self.clock.count(time.perf_counter() - began)
 
     def _notify(self, event: str, *values: Any) -> None:
         self._checks.notify(event, self._looking(), *values)

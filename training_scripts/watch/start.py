@@ -11,7 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .patches import Patches
+    from .session import Session
 
 VARIABLE = "SAGEHOUND_WATCH"
 """The output folder of the job that watches this script, with its name and settings, as JSON."""
@@ -53,29 +57,36 @@ class _TorchFinder(importlib.abc.MetaPathFinder):
 
 
 def _hook(settings: dict[str, Any]) -> None:
-    """Put the hooks into torch. A process that never trains (a worker of a DataLoader) writes nothing."""
+    """Put the hooks into torch; what goes wrong there is said, and the script runs on."""
     try:
-        from .checks import all_checks
-        from .findings import Findings
-        from .patches import install
-        from .recorder import Recorder
-        from .saved_classes import ModelClasses
-        from .session import Session
-
-        output = Path(settings["output"])
-        findings = Findings(settings.get("job", ""), output, say=False, stop_on=settings.get("stop_on", ()))
-        if _rank() != 0:
-            findings.mute()
-        session = Session(findings, Recorder(output, settings) if _rank() == 0 else None)
-        session.model_classes = ModelClasses(Path(settings["classes"]) if settings.get("classes") else None)
-        session.limit = int(settings.get("steps") or 0)
-        session.add(all_checks)
-        install(session)
-        atexit.register(session.close)
+        watch(settings)
     except Exception as error:
         print(f"sagehound: the script is not watched: {error}", file=sys.stderr)
         if os.environ.get("SAGEHOUND_WATCH_STRICT"):
             raise
+
+
+def watch(settings: dict[str, Any]) -> tuple[Session, Patches]:
+    """Put the hooks into torch. A process that never trains (a worker of a DataLoader) writes nothing."""
+    from .checks import all_checks
+    from .findings import Findings
+    from .patches import install
+    from .recorder import Recorder
+    from .saved_classes import ModelClasses
+    from .session import Session
+    from .state import SHARE
+
+    output = Path(settings["output"])
+    findings = Findings(settings.get("job", ""), output, say=False, stop_on=settings.get("stop_on", ()))
+    if _rank() != 0:
+        findings.mute()
+    session = Session(findings, Recorder(output, settings) if _rank() == 0 else None, share=SHARE)
+    session.model_classes = ModelClasses(Path(settings["classes"]) if settings.get("classes") else None)
+    session.limit = int(settings.get("steps") or 0)
+    session.add(all_checks)
+    patches = install(session)
+    atexit.register(session.close)
+    return session, patches
 
 
 def _rank() -> int:

@@ -149,7 +149,7 @@ class Loader:
 
 @dataclass(slots=True)
 class Loss:
-    """A loss that was computed: `kind` is the function's name. Held until the step is over."""
+    """A loss that was computed: `kind` is the function's name. Held until the step is over. `weight` is by class."""
 
     kind: str
     inputs: Tensor
@@ -159,6 +159,7 @@ class Loss:
     trains: bool
     label_smoothing: float = 0.0
     summed: bool = False
+    weight: Tensor | None = None
 
     def detach(self) -> None:
         """Keep the numbers alone: once gradients are there, the graph with its parameters is not ours to hold."""
@@ -183,17 +184,35 @@ class Loss:
         )
 
 
-class Clock:
-    """Time of the training, and how much of it was ours."""
+SHARE, FREE_S = 0.005, 0.2
+"""Of a script's time that looking closely may cost, and saving tensors as much again; and seconds to begin with."""
 
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-        self.ours = 0.0
+
+class Clock:
+    """Time of the training, how much of it was ours, and whether we can afford to look closely.
+
+    `share` is of the time since the first step, None for as much as it takes.
+    """
+
+    def __init__(self, share: float | None = None) -> None:
+        self._share = share
+        self._began = 0.0
+        self._close = 0.0
+
+    def begin(self) -> None:
+        """Note that the training is under way; the first time counts."""
+        self._began = self._began or time.perf_counter()
+
+    def count(self, seconds: float) -> None:
+        """Count what a close look took."""
+        self._close += seconds
 
     @property
-    def share(self) -> float:
-        """Return our part of the time since the first event."""
-        return self.ours / max(1e-9, time.perf_counter() - self.began)
+    def affords(self) -> bool:
+        """Whether what close looks have cost so far is within the share."""
+        if self._share is None or not self._began:
+            return True
+        return self._close <= FREE_S + self._share * (time.perf_counter() - self._began)
 
 
 def alive(refs: Sequence[weakref.ref[Tensor]]) -> list[Tensor]:

@@ -23,6 +23,7 @@ from .patches import Patches, install
 from .recorder import Recorder
 from .saved_classes import ModelClasses
 from .session import Session
+from .state import SHARE
 
 _PATIENCE_S = 120.0
 """How long the process that keeps the record may take to start, on a busy machine."""
@@ -93,7 +94,7 @@ def watch(
     output = place / "output"
     output.mkdir(parents=True, exist_ok=True)
     findings = Findings(place.name, output, say=True, stop_on=stop_on)
-    session = Session(findings, Recorder(output, {}))
+    session = Session(findings, Recorder(output, {}), share=SHARE)
     session.model_classes = ModelClasses(classes)
     session.add(all_checks)
     patches = install(session, whole_models=model is None)

@@ -34,6 +34,9 @@ _VARIABLE = "SAGEHOUND_WATCH"
 CLOSED = "watch-closed"
 """The file that `close` leaves in the output folder of a training that was attached to."""
 _POLL_S = 0.25
+_REST = 50
+"""How much longer than an evaluation of the rules the rest after it is: beside the script they may cost a fiftieth."""
+_LONGEST_REST_S = 10.0
 _GRACE_S = 30.0
 _logger = logging.getLogger(__name__)
 
@@ -349,13 +352,17 @@ class _TensorRules:
 
         self._lines: list[str] = []
         self._watched = Watched(folder.output, name, Settings(), say=self._lines.append)
+        self._due = 0.0
 
     def poll(self) -> list[Any]:
-        """Evaluate what is new; returns the outcomes whose status changed."""
+        """Evaluate what is new, if it is time to; returns the outcomes whose status changed."""
         from core.engines.local.runs import split_rule_line
 
-        if not self._watched.done:
+        if not self._watched.done and (self._watched.ended or time.monotonic() >= self._due):
+            used = time.thread_time()
             self._watched.poll()
+            rest = _REST * (time.thread_time() - used)
+            self._due = time.monotonic() + min(rest, _LONGEST_REST_S)
         lines, self._lines[:] = list(self._lines), []
         return [outcome for line in lines for outcome in split_rule_line(line)[1]]
 

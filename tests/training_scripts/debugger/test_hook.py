@@ -265,7 +265,7 @@ def test_what_a_failed_write_left_behind_a_shared_file_is_passed_over(tmp_path):
 
 
 def test_without_a_share_the_step_number_alone_decides():
-    schedule = Schedule(Settings(time_share=None))
+    schedule = Schedule(Settings(time_share=None, by_number=True))
     saved, losses = [], []
     for step in range(1000):
         due = schedule.due(step)

@@ -14,7 +14,7 @@ def session(tmp_path):
     """One training of this process, watched with all checks and recorded."""
     output = tmp_path / "job" / "output"
     output.mkdir(parents=True)
-    session = Session(Strict("job", output), Recorder(output, {}))
+    session = Session(Strict("job", output), Recorder(output, {"time_share": None}))
     session.add(all_checks)
     patches = install(session)
     yield session

@@ -55,7 +55,6 @@ class Watched:
     rules: set[str] = field(default_factory=set)
     output: str = ""
     steps: int = 0
-    share: float = 0.0
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +106,7 @@ def run(
         output.mkdir(parents=True)
         findings = Strict("job", output if record else None, until)
         slept = [0.0]  # waiting is what the script asks for, not what the machine is busy with
-        session = Session(findings, Recorder(output, {}) if record else None, lambda: slept[0])
+        session = Session(findings, Recorder(output, {"time_share": None}) if record else None, lambda: slept[0])
         session.add(all_checks)
         said = io.StringIO()
         random.seed(0)
@@ -128,7 +127,7 @@ def run(
             with contextlib.suppress(_Enough):  # what is found at the end
                 session.close()
         rules = _rules(output / "tensors") if record else set()
-    return Watched(findings.all, rules, said.getvalue(), session.step, session.clock.share, findings.failures)
+    return Watched(findings.all, rules, said.getvalue(), session.step, findings.failures)
 
 
 def _rules(tensors: Path) -> set[str]:

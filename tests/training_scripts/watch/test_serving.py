@@ -87,7 +87,7 @@ def test_a_script_that_serves_is_held_against_the_one_that_trained(watched, clas
     ],
 )
 def test_what_names_classes_in_order(value, order):
-    assert class_order(value, True) == order
+    assert class_order(value, "classes.json") == order
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,9 @@ def test_a_file_that_holds_classes_says_so(path, holds):
         ("worst_first.json", ["c", "a", "b"]),
         ("class_errors.json", {"a": 2, "b": 0, "c": 1}),
         ("run.json", {"labels": ["b", "a", "c"]}),
+        ("run.json", {"classes": ["c", "a", "b"]}),
+        ("class_errors.json", {"classes": ["c", "a", "b"], "wrong": [3, 2, 0]}),
+        ("model_report.json", {"class_names": ["c", "a", "b"]}),
     ],
 )
 def test_results_by_class_are_no_list_of_classes(watched, tmp_path, name, value):
@@ -123,6 +126,26 @@ def test_results_by_class_are_no_list_of_classes(watched, tmp_path, name, value)
             json.dump(value, file)
 
     assert watched(script) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("best_model.json", {"classes": ["c", "a", "b"]}),
+        ("run.json", {"classes": {"c": 0, "a": 1, "b": 2}}),
+        ("run.pt", {"classes": ["c", "a", "b"], "net": nn.Linear(6, 3).state_dict()}),
+    ],
+)
+def test_a_list_of_classes_is_known_by_its_numbers_its_model_or_its_files_name(watched, tmp_path, name, value):
+    def script():
+        train(io.BytesIO())
+        if name.endswith(".pt"):
+            torch.save(value, tmp_path / name)
+            return
+        with open(tmp_path / name, "w") as file:
+            json.dump(value, file)
+
+    assert [rule for rule, _ in watched(script)] == ["ClassOrderShifts"]
 
 
 class Annotated(Pictures):

@@ -5,7 +5,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from training_scripts.watch.checks.guess import count_labels, guess_of
+from training_scripts.watch.code_site import NOWHERE
 from training_scripts.watch.network_graph import is_passed_by_all, layers_in_line
+from training_scripts.watch.state import Loss
 
 INPUTS = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
 
@@ -86,12 +89,14 @@ def test_a_narrow_layer_counts_only_where_all_must_pass_it(forward, sizes, passe
     assert is_passed_by_all(network(INPUTS), network.layers["narrow"].weight) == passed
 
 
-@pytest.mark.parametrize(("smoothing", "found"), [(0.0, ["Underfitting"]), (0.2, [])])
-def test_a_loader_for_each_pass_and_labels_that_are_smoothed(session, smoothing, found):
+@pytest.mark.parametrize(
+    ("width", "smoothing", "found"), [(1, 0.0, ["Underfitting"]), (1, 0.2, ["Underfitting"]), (64, 0.2, [])]
+)
+def test_a_loader_for_each_pass_and_labels_that_are_smoothed(session, width, smoothing, found):
     session.recorder = None
     torch.manual_seed(0)
-    data = TensorDataset(torch.randn(80, 4), torch.arange(80) % 4)
-    model = nn.Sequential(nn.Linear(4, 1), nn.Tanh(), nn.Linear(1, 4))
+    data = TensorDataset(torch.randn(80, 4) + 4 * torch.eye(4).repeat(20, 1), torch.arange(80) % 4)
+    model = nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 4))
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     for _ in range(90):
         for rows, labels in DataLoader(data, batch_size=20, shuffle=True):
@@ -99,4 +104,63 @@ def test_a_loader_for_each_pass_and_labels_that_are_smoothed(session, smoothing,
             nn.functional.cross_entropy(model(rows), labels, label_smoothing=smoothing).backward()
             optimizer.step()
     assert [item.rule for item in session.findings.all if item.rule == "Underfitting"] == found
+    assert session.findings.failures == []
+
+
+def loss_of(logits, labels, **settings):
+    value = nn.functional.cross_entropy(logits, labels, **settings)
+    smoothing, weight = settings.get("label_smoothing", 0.0), settings.get("weight")
+    return Loss("cross_entropy", logits, labels, value, NOWHERE, True, smoothing, weight=weight)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"weight": torch.tensor([0.2, 1.0, 4.0])}, {"label_smoothing": 0.3}],
+)
+def test_what_guessing_gets_is_the_least_of_all_constant_answers(settings):
+    labels = torch.tensor([0] * 14 + [1] * 4 + [2] * 2 + [-100])
+    logits = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=100)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(logits.expand(21, 3), labels, **settings)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    loss = loss_of(logits.detach().expand(21, 3), labels, **settings)
+    guess = guess_of(count_labels(loss), loss)
+    assert guess.loss == pytest.approx(float(loss.value), abs=1e-4)
+    assert guess.share(float(loss.value)) == pytest.approx(1, abs=1e-3)
+    right = nn.functional.one_hot(labels.clamp(min=0), 3).float()
+    smoothing = settings.get("label_smoothing", 0.0)
+    best = loss_of(torch.log((1 - smoothing) * right + smoothing / 3 + 1e-9), labels, **settings)
+    assert guess.share(float(best.value)) == pytest.approx(0, abs=1e-3)
+
+
+def test_weights_and_smoothing_together_are_not_judged():
+    loss = loss_of(torch.zeros(4, 2), torch.tensor([0, 1, 1, 1]), weight=torch.ones(2), label_smoothing=0.1)
+    assert guess_of(count_labels(loss), loss) is None
+
+
+def test_a_training_by_class_weights_whose_loss_falls_is_better_than_guessing(session):
+    """Its loss is near what guessing without weights would have, and far below what guessing with them has."""
+    session.recorder = None
+    torch.manual_seed(0)
+    labels = (torch.arange(400) % 10 == 0).long()
+    inputs = torch.randn(400, 4) + 1.6 * labels[:, None] * torch.tensor([1.0, 0, 0, 0])
+    weight = torch.tensor([1.0, 9.0])
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.3)
+    last = 0.0
+    for _ in range(170):
+        rows = torch.randperm(400)[:200]
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(inputs[rows]), labels[rows], weight)
+        loss.backward()
+        optimizer.step()
+        last = float(loss)
+    assert 0.97 < last / 0.325 < 1.3, "the entropy of the labels without weights"
+    assert [item.rule for item in session.findings.all if item.rule == "NoBetterThanGuessing"] == []
     assert session.findings.failures == []

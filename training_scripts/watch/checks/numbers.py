@@ -12,6 +12,7 @@ from ..check_base import Check
 from ..code_site import NOWHERE
 from ..session import Session
 from ..state import Loss, Model
+from .guess import count_labels, guess_of
 
 _GPU_LOOKS = 20
 SKIPS = 10
@@ -176,11 +177,11 @@ class Guessing(Check):
     def computed(self, loss: Loss) -> None:
         """Keep every tenth loss and its labels, from one training step on."""
         session = self.session
-        if not loss.trains or not loss.classifies or loss.value.numel() != 1 or loss.label_smoothing:
+        if not loss.trains or not loss.classifies or loss.value.numel() != 1:
             return
         if not session.watching or session.step < JUDGED_FROM // 3:
             return
-        counts = torch.bincount(loss.targets.reshape(-1).clamp(min=0), minlength=loss.inputs.shape[1]).cpu()
+        counts = count_labels(loss)
         self._counts = counts if self._counts is None or len(self._counts) != len(counts) else self._counts + counts
         self._losses.append(float(loss.value))
         self._sizes.append(int(loss.targets.numel()))
@@ -189,8 +190,9 @@ class Guessing(Check):
 
     def _judge(self, loss: Loss) -> None:
         assert self._counts is not None
-        shares = self._counts.double() / self._counts.sum()
-        guess = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
+        guess = guess_of(self._counts, loss)
+        if guess is None or guess.loss - guess.least < 0.3:
+            return
         # The mean of a few small batches says little: single losses scatter as much as they are large.
         count = labels = 0
         for size in reversed(self._sizes):
@@ -201,16 +203,17 @@ class Guessing(Check):
             return
         recent = self._losses[-count:]
         mean = sum(recent) / len(recent)
-        if guess < 0.3 or not math.isfinite(mean):
+        if not math.isfinite(mean):
             return
-        if mean < 0.97 * guess or mean > 1.3 * guess:
+        if not 0.97 <= guess.share(mean) <= 1.3:
             self.looked("NoBetterThanGuessing")
             return
         self.found(
             "NoBetterThanGuessing",
             "The network does no better than guessing: labels that do not belong to the inputs look like this.",
-            f"After {self.session.step} steps the loss is {mean:.4g}; guessing by the classes' shares has {guess:.4g}.",
+            f"After {self.session.step} steps the loss is {mean:.4g}; guessing by the classes' shares has "
+            f"{guess.loss:.4g}.",
             "Look at a few inputs with their labels; if they fit, raise the learning rate.",
             loss.site,
-            [(self.session.step, mean, guess)],
+            [(self.session.step, mean, guess.loss)],
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..check_base import Check
 from ..code_site import Site
-from ..saved_classes import class_order, fingerprint, holds_classes
+from ..saved_classes import class_order, fingerprint
 from ..session import Session
 from ..state import Model
 from .datasets import classes_of
@@ -38,7 +38,7 @@ class Serving(Check):
         ours = self._ours
         if not ours:
             return
-        theirs = class_order(value, holds_classes(path))
+        theirs = class_order(value, path)
         if theirs and self._differ(ours, theirs):
             self._say(ours, theirs, "the saved list", at)
         if model := fingerprint(value):
@@ -47,7 +47,7 @@ class Serving(Check):
     def restored(self, value: Any, path: str, at: Site) -> None:
         """Take what a loaded model's classes are, or the list of classes that it is served with."""
         model = fingerprint(value)
-        order = class_order(value, holds_classes(path)) or (self.session.model_classes.of(model) if model else [])
+        order = class_order(value, path) or (self.session.model_classes.of(model) if model else [])
         if model and order:
             self._trained = order
         elif order:

@@ -12,6 +12,7 @@ from ..code_site import Site
 from ..network_graph import is_passed_by_all, layers_in_line
 from ..session import Session
 from ..state import DROPOUTS, Loss, Model
+from .guess import count_labels, guess_of
 
 JUDGED_FROM, PASSES = 300, 4
 BATCHES, LABELS = 6, 100
@@ -53,19 +54,17 @@ class Underfitting(Check):
         session = self.session
         if not session.watching or not loss.trains or not loss.classifies or loss.value.numel() != 1:
             return
-        if loss.label_smoothing:  # what guessing has, and the best that can be reached, are others then
-            return
         # Where an input has many labels (the words of a text, the pixels of a picture) a high loss is nothing special.
         if session.inputs is None or loss.inputs.ndim != 2 or len(session.inputs) != len(loss.targets):
             return
         if not self._seen:
             self._begin(loss)
-        counts = torch.bincount(loss.targets.clamp(min=0), minlength=loss.inputs.shape[1]).cpu()
+        counts = count_labels(loss)
         self._counts = counts if self._counts is None or len(self._counts) != len(counts) else self._counts + counts
         right = int((loss.inputs.detach().argmax(dim=1) == loss.targets).sum())
         self._seen.append(_Seen(session.step, float(loss.mean), right, len(loss.targets), self._rate()))
         if session.step >= JUDGED_FROM:
-            self._judge()
+            self._judge(loss)
 
     def _begin(self, loss: Loss) -> None:
         self._model = self.session.model
@@ -74,7 +73,7 @@ class Underfitting(Check):
         self._narrow = self._narrowest(loss.inputs)
         self._site = loss.site
 
-    def _judge(self) -> None:
+    def _judge(self, loss: Loss) -> None:
         if self._passes() < PASSES or self._counts is None or self._site is None:
             return
         last = self._seen[-1].step
@@ -82,10 +81,11 @@ class Underfitting(Check):
         after = [item for item in self._seen if item.step > 2 * last / 3]
         if any(len(part) < BATCHES or sum(item.size for item in part) < LABELS for part in (before, after)):
             return
-        shares = self._counts.double() / self._counts.sum()
-        guess = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
+        guess = guess_of(self._counts, loss)
+        if guess is None or guess.loss - guess.least < 0.3:
+            return
         was, now = _mean(before), _mean(after)
-        if now <= HIGH * guess or now < (1 - STILL) * was or guess < 0.3:
+        if guess.share(now) <= HIGH or now - guess.least < (1 - STILL) * (was - guess.least):
             self.looked("Underfitting")
             return
         reason = self._reason()
@@ -96,8 +96,8 @@ class Underfitting(Check):
         self.found(
             "Underfitting",
             f"The network cannot fit its own training data: {cause}",
-            f"The training loss rests at {now:.3g}, where guessing has {guess:.3g}, and {100 * right:.0f} % of the "
-            f"training answers are right in the last third of {last} steps; in the third before it was {was:.3g}.",
+            f"The training loss rests at {now:.3g}, where guessing has {guess.loss:.3g}, and {100 * right:.0f} % of "
+            f"the training answers are right in the last third of {last} steps; in the third before it was {was:.3g}.",
             remedy,
             at if at is not None and at.file else self._site,
             [(item.step, item.loss, None) for item in after],
