@@ -50,7 +50,7 @@ STEP_EVENTS = frozenset(
 )
 """What happens in every step: all checks are called only where it is looked at."""
 
-_NO_CONTEXT: AbstractContextManager[None] = nullcontext()
+NO_CONTEXT: AbstractContextManager[None] = nullcontext()
 
 
 class Check:
@@ -104,7 +104,7 @@ class Checks:
         if not methods:
             return
         # What is called in every step computes nothing that could be part of the graph.
-        with torch.no_grad() if looking else _NO_CONTEXT:
+        with torch.no_grad() if looking else NO_CONTEXT:
             for method in tuple(methods):
                 try:
                     method(*values)

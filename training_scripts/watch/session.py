@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from .by_hand import HandSteps
-from .check_base import Check, Checks
+from .check_base import NO_CONTEXT, Check, Checks
 from .code_site import Site, site
 from .findings import Findings
 from .harmless import harmless
@@ -114,7 +114,7 @@ class Session:
         began = self._begin()
         self.seq += 1
         self.model = model
-        self.inputs = first_tensor((args, kwargs))
+        self.inputs = first_tensor(args) if args and not kwargs else first_tensor((args, kwargs))
         if self.grad:
             self.clock.begin()
         self.call = (weakref.ref(module), args, kwargs) if self.grad else None
@@ -482,7 +482,8 @@ class Session:
         """Call a method of the recorder or of what sees steps by hand; the one that breaks is left out."""
         part = getattr(method, "__self__", None)
         try:
-            with torch.no_grad():
+            # Nothing that is kept of a plain step could be part of the graph.
+            with torch.no_grad() if self._looking() else NO_CONTEXT:
                 return method(*values)
         except Exception as error:
             if part is self._hand:

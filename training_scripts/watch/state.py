@@ -229,6 +229,9 @@ def is_model(module: nn.Module) -> bool:
 
 def first_tensor(values: Any, depth: int = 0) -> Tensor | None:
     """Return the first tensor of at least two dimensions in arguments, floating ones first."""
+    first = values[0] if isinstance(values, tuple) and values else None
+    if isinstance(first, Tensor) and first.ndim >= 2 and first.is_floating_point():
+        return first
     found = list(tensors_in(values, depth))
     floating = [item for item in found if item.is_floating_point() and item.ndim >= 2]
     others = [item for item in found if item.ndim >= 1]

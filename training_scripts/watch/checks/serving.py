@@ -11,6 +11,7 @@ from ..code_site import Site
 from ..saved_classes import class_order, fingerprint
 from ..session import Session
 from ..state import Model
+from ..written_classes import written_classes
 from .datasets import classes_of
 
 
@@ -26,12 +27,14 @@ class Serving(Check):
         self._ours: list[str] = []
         self._trained: list[str] = []
         self._served: dict[Site, list[str]] = {}
+        self._read: set[str] = set()
 
     def before_backward(self, root: Tensor) -> None:
         """Note the classes of the training data, whose loader may be gone when the model is saved."""
         loader = self.session.loader
         if not self._ours and loader is not None:
             self._ours = classes_of(loader.dataset)
+            self._compare_written(self._ours)
 
     def saved(self, value: Any, path: str, at: Site) -> None:
         """Hold the classes that a script saves against those of its training data, and remember them for its model."""
@@ -57,6 +60,7 @@ class Serving(Check):
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
         """Hold the classes that were loaded, and those of the data that a loaded model is asked about, against its."""
         self._compare_loaded()
+        self._compare_written(self._trained)
         loader = self.session.loader
         if self._trained and loader is not None and loader.in_pass == 1 and loader.dataset is not None:
             self._compare(classes_of(loader.dataset), "the data that the model is asked about", loader.made)
@@ -69,6 +73,17 @@ class Serving(Check):
         if self._trained:
             for at, order in self._served.items():
                 self._compare(order, "the list that is loaded", at)
+
+    def _compare_written(self, ours: list[str]) -> None:
+        """Hold the lists that are written in the script, and that answers are looked up in, against the model's."""
+        file = self.session.sites["forward"].file
+        if not ours or not file or file in self._read:
+            return
+        self._read.add(file)
+        lists = written_classes(file, ours)
+        if not any(item.classes == ours for item in lists):
+            for item in lists:
+                self._say(ours, item.classes, f"the list {item.name} of the script", Site(file, item.line))
 
     def _compare(self, theirs: list[str], where: str, at: Site) -> None:
         if theirs and self._differ(self._trained, theirs):
