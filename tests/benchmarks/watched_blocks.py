@@ -33,10 +33,9 @@ class Turns:
 
     def hook(self, settings: Any) -> None:
         """Begin to watch, in place of what `sagehound watch` would do by itself."""
-        self._session, patches = self._start.watch(settings)
-        self._install = sys.modules["_sagehound_scripts.watch.patches"].install
-        patches.close()
         self._listen()
+        self._session, self._patches = self._start.watch(settings)
+        self._install = sys.modules["_sagehound_scripts.watch.patches"].install
 
     def _listen(self) -> None:
         """Change where a batch is asked for: between two steps. Below the hooks, which are put over these two."""

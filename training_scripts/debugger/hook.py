@@ -150,6 +150,14 @@ class TensorHook(Callback):
             self._save_evaluation()
         self._mode = mode
 
+    def next_save(self, step: int) -> int:
+        """Return the first training step, from one on, at which it is to be seen whether something is saved."""
+        return self._schedule.next(step)
+
+    def pass_step(self) -> None:
+        """Count a training step that was not begun."""
+        self._global += 1
+
     def begin_step(self, step: int) -> None:
         """See `Callback.begin_step`."""
         if self._mode == "EVAL":

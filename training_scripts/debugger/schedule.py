@@ -11,6 +11,8 @@ from .job_settings import COLLECTIONS, Settings
 CERTAIN_STEPS, FIRST_STEPS = 2, 5
 AUTOMATIC_INTERVAL = 5
 FIRST_BY_NUMBER, SPREAD, LOSS_SPREAD = 3, 3, 20
+RECHECKED = 16
+"""Steps after which is asked again whether a step that is due can be paid for."""
 FREE_SECONDS, FREE_SECONDS_OF_MANY = 0.03, 0.005
 FREE_EVALUATIONS, FREE_EPOCHS = 30, 100
 CERTAIN_EPOCHS = 8
@@ -77,6 +79,13 @@ class Schedule:
         if chosen and self._written > (1 - _SCALAR_RESERVE) * self._budget:
             return frozenset({"losses"})
         return frozenset(chosen | {"losses"}) if chosen else frozenset()
+
+    def next(self, step: int) -> int:
+        """Return the first step, from one on, that may save anything; what cannot be paid for is asked again later."""
+        if not self._by_number or self._fixed is not None or self._intervals:
+            return step
+        due = max(step, min(self._next, self._next_loss))
+        return due if due > step or (self.has_room() and self._affordable()) else step + RECHECKED
 
     def due_at_once(self) -> frozenset[str]:
         """Return what a step saves at which the loss is not a number; a few times, for it will stay so."""

@@ -65,6 +65,11 @@ class Check:
     def __init__(self, session: Session) -> None:
         self.session = session
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it waits for what follows on what it has looked at."""
+        return False
+
     def found(
         self,
         rule: str,
@@ -90,6 +95,7 @@ class Checks:
         self._findings = findings
         self._all: dict[str, list[Callable[..., None]]] = {}
         self._always: dict[str, list[Callable[..., None]]] = {}
+        self._busy = [check for check in checks if type(check).is_busy is not Check.is_busy]
         for check in checks:
             for event in EVENTS:
                 method = getattr(check, event, None)
@@ -97,6 +103,11 @@ class Checks:
                     self._all.setdefault(event, []).append(method)
                     if event not in STEP_EVENTS or event in check.always:
                         self._always.setdefault(event, []).append(method)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether one of them waits for what follows."""
+        return any(check.is_busy for check in self._busy)
 
     def notify(self, event: str, looking: bool, *values: Any) -> None:
         """Call the checks that an event is for: all where it is looked at closely, else those for every step."""

@@ -81,6 +81,12 @@ def _modules(session: Session, patches: Patches) -> None:
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if inside[0] or torch.compiler.is_compiling() or not session.here:
             return original(module, *args, **kwargs)
+        if session.plain.on and session.plain.called(module, args, kwargs):
+            inside[0] = True
+            try:
+                return original(module, *args, **kwargs)
+            finally:
+                inside[0] = False
         model = session.before_forward(module, args, kwargs)
         if model is None:
             return original(module, *args, **kwargs)
@@ -134,7 +140,7 @@ def _backward(session: Session, patches: Patches) -> None:
 
     @functools.wraps(original)
     def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or not session.here:
+        if torch.compiler.is_compiling() or session.plain.on or not session.here:
             return original(tensor, *args, **kwargs)
         session.before_backward(tensor)
         result = original(tensor, *args, **kwargs)
@@ -148,7 +154,7 @@ def _optimizers(session: Session, patches: Patches) -> None:
     hooks: Any = optimizers
 
     def before_step(optimizer: Any, args: Any, kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or session.plain.known(optimizer) is not None:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
@@ -158,7 +164,12 @@ def _optimizers(session: Session, patches: Patches) -> None:
         return (args[0], then, *args[2:]), {key: value for key, value in kwargs.items() if key != "closure"}
 
     def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
+            return
+        known = session.plain.known(optimizer)
+        if known is not None:
+            session.plain.stepped(known)
+        else:
             session.after_step(optimizer)
 
     before = hooks.register_optimizer_step_pre_hook(before_step)
@@ -241,6 +252,8 @@ def _loaders(session: Session, patches: Patches) -> None:
         known = getattr(self, "_sagehound", None)
         if known is None or not session.here:
             return advance(self)
+        if session.plain.on and known.in_pass and torch.is_grad_enabled():
+            return session.plain.batch(known, advance, self)
         session.loading()
         began = session.now()
         try:
@@ -291,7 +304,7 @@ def _clipping(session: Session, patches: Patches) -> None:
         original = getattr(nn.utils, name)
 
         def clip(*args: Any, _original: Callable[..., Any] = original, **kwargs: Any) -> Any:
-            if not torch.compiler.is_compiling() and session.here:
+            if not torch.compiler.is_compiling() and not session.plain.on and session.here:
                 session.clipped(args[0] if args else kwargs.get("parameters"))
             return _original(*args, **kwargs)
 
@@ -303,7 +316,7 @@ def _clipping(session: Session, patches: Patches) -> None:
 def _telling(original: Any, session: Session, tell: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if not torch.compiler.is_compiling() and session.here:
+        if not torch.compiler.is_compiling() and not session.plain.on and session.here:
             tell()
         return original(*args, **kwargs)
 

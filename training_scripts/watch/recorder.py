@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..callbacks import Callback
 from ..debugger.hook import TensorHook
 from ..debugger.job_settings import Settings
+from ..debugger.schedule import RECHECKED
 from ..profiler.callback import ProfilerCallback
 from .findings import append_line
 from .state import BATCH_NORMS, SHARE, Loader, Loss, Model, Optimizer
@@ -46,7 +47,7 @@ class _Mean:
         self._right: Tensor | float = 0.0
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
-    def add(self, loss: Loss, mean: Tensor) -> None:
+    def add(self, loss: Loss, mean: Tensor | float) -> None:
         """Count a batch by its size."""
         size = len(loss.targets) if loss.targets.ndim else 1
         self.total = self.total + _number(mean) * size
@@ -81,9 +82,9 @@ class _Mean:
         return float(self._right) / self.judged if self.judged else None
 
 
-def _number(value: Tensor) -> Tensor | float:
+def _number(value: Tensor | float) -> Tensor | float:
     """Return what a tensor holds, which costs less to add up; itself where a device would have to be waited for."""
-    return value.item() if value.device.type == "cpu" else value
+    return value.item() if isinstance(value, Tensor) and value.device.type == "cpu" else value
 
 
 class Recorder:
@@ -154,6 +155,20 @@ class Recorder:
         if not loss.trains and self._mode == "EVAL":
             self._tell("end_step", self._evaluated)
 
+    def next_save(self) -> int:
+        """Return the first step, this one or a later one, at which it is to be seen whether something is saved."""
+        return self._step + RECHECKED if self._hook is None else self._hook.next_save(self._step)
+
+    def pass_loss(self, loss: Loss, mean: Tensor | float) -> None:
+        """Count a loss of training of which nothing is saved."""
+        self._train.add(loss, mean)
+
+    def pass_step(self, known: Optimizer) -> None:
+        """Count a step of which nothing is saved."""
+        if self._hook is not None:
+            self._hook.pass_step()
+        self._count_step()
+
     def before_backward(self) -> None:
         """Note that gradients are being computed."""
         self._phase("begin_phase", "backward")
@@ -174,6 +189,9 @@ class Recorder:
             self._hook.set_rate(self._rate)
         self._tell("end_step", self._step)
         self._open = False
+        self._count_step()
+
+    def _count_step(self) -> None:
         self._step += 1
         self._epoch_steps += 1
         if self._epoch_steps >= EPOCH_STEPS and not self._loads and not self._valid.count:

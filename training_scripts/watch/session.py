@@ -16,16 +16,19 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..debugger.schedule import RECHECKED
 from .by_hand import HandSteps
 from .check_base import NO_CONTEXT, Check, Checks
-from .code_site import Site, site
+from .code_site import NOWHERE, Site, site
 from .findings import Findings
 from .harmless import harmless
+from .plain_steps import PlainSteps
 from .saved_classes import ModelClasses
 from .state import Clock, Loader, Loss, Model, Optimizer, first_tensor, is_model, row_bytes
 
@@ -33,6 +36,7 @@ CLOSE_STEPS, EVERY, SPREAD = 24, 10, 20
 """The first steps are all looked at, then every tenth, later at intervals of a twentieth of the step's number."""
 HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500})
 """Steps at which numbers of all parameters are compared; later every 500th."""
+_HEAVY = tuple(sorted(HEAVY))
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
 """Batches that are looked at closely of each of the first evaluations, and of later ones."""
 
@@ -88,6 +92,9 @@ class Session:
         self.seq_of_inputs = -1
         self._rows: tuple[int, list[bytes] | None] = (-1, None)
         self._hand: HandSteps | None = HandSteps()
+        self.plain = PlainSteps(self)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_end_in_child, weakref.ref(self)))
 
     def add(self, make_checks: Callable[[Session], Sequence[Check]]) -> None:
         """Take checks into service; each training of the script gets new ones."""
@@ -97,7 +104,7 @@ class Session:
     @property
     def here(self) -> bool:
         """Whether this is the thread and the process that train."""
-        return threading.get_ident() == self._thread and os.getpid() == self.owner and not self.quiet
+        return threading.get_ident() == self._thread and not self.quiet
 
     # What the hooks say
 
@@ -117,6 +124,8 @@ class Session:
         self.inputs = first_tensor(args) if args and not kwargs else first_tensor((args, kwargs))
         if self.grad:
             self.clock.begin()
+        else:
+            self.plain.on = False
         self.call = (weakref.ref(module), args, kwargs) if self.grad else None
         self.seq_of_inputs = self.seq
         self.at("forward")
@@ -151,8 +160,14 @@ class Session:
         """Note that a loss was computed."""
         if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor) or not isinstance(value, Tensor):
             return
-        began = self._begin()
         trains = value.requires_grad
+        if (
+            self.plain.on
+            and trains
+            and self.plain.computed(Loss(kind, inputs, targets, value, NOWHERE, trains, smoothing, summed, weight))
+        ):
+            return
+        began = self._begin()
         self.seq += 1
         if trains:
             self.forward_seq = self.seq
@@ -212,6 +227,7 @@ class Session:
         """Note that an optimizer was made."""
         self._thread = threading.get_ident()
         self._hand = None
+        self.plain.on = False
         later = self.main is not None and self.main.steps > 0
         known = Optimizer(weakref.ref(optimizer), made=site(), later=later)
         self._by_optimizer[optimizer] = known
@@ -253,10 +269,9 @@ class Session:
             if self.recorder is not None:
                 self._guard(self.recorder.after_step, known)
             self._notify("stepped")
-            self.step += 1
             self.waited = 0.0
-            self._choose()
             self.inputs = self.loss = self.call = None
+            self.next_step()
         self._count(began)
         if self.limit and self.step >= self.limit:
             raise SystemExit  # a trial of a remedy has shown what it can; the script ends as by sys.exit()
@@ -351,7 +366,33 @@ class Session:
             self._guard(self.recorder.close)
         self.findings.close(self.step)
 
+    def next_step(self) -> None:
+        """Go on to the next step, and decide how it is looked at."""
+        self.step += 1
+        self._choose()
+        self.plain.choose()
+
     # What the checks ask
+
+    def next_look(self) -> int:
+        """Return the first step, from the one that begins on, at which it is to be seen whether it is looked at."""
+        if not self._affords:
+            return self.step + RECHECKED
+        return min(self._next, next((at for at in _HEAVY if at >= self.step), self.step - self.step % -500))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a check waits for what follows on what it has looked at."""
+        return self._checks.is_busy
+
+    @property
+    def steps_by_optimizer(self) -> bool:
+        """Whether an optimizer of torch's makes the steps, and is still there."""
+        return self._hand is None and self.main is not None and self.main.optimizer() is not None
+
+    def known(self, optimizer: Any) -> Optimizer | None:
+        """Return what is known of an optimizer, None if it is new."""
+        return self._by_optimizer.get(optimizer)
 
     def optimizer(self, optimizer: Any) -> Optimizer:
         """Return what is known of an optimizer."""
@@ -491,3 +532,9 @@ class Session:
             else:
                 self.recorder = None
             self.findings.broken(part, method.__name__, error)
+
+
+def _end_in_child(session: weakref.ref[Session]) -> None:
+    """See to it that a process that was forked, such as a worker of a DataLoader, is not watched."""
+    if (forked := session()) is not None:
+        forked.quiet = True

@@ -115,7 +115,9 @@ def _hook_model(session: Session, model: nn.Module, patches: Patches) -> None:
     known: list[Any] = []
 
     def before(module: nn.Module, args: Any, kwargs: Any) -> None:
-        if session.here and not known:
+        if not session.here or (session.plain.on and session.plain.called(module, args, kwargs)):
+            return
+        if not known:
             known.append(session.before_forward(module, args, kwargs))
 
     def after(module: nn.Module, args: Any, outputs: Any) -> None:

@@ -39,6 +39,12 @@ class GradientOrder(Check):
         self._lines: set[Site] = set()
         self._backwards = 0
         self._makers: dict[frozenset[int], int] = {}
+        self._waits = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether gradients of a step are held against those of the next."""
+        return self._waits
 
     def before_backward(self, root: Tensor) -> None:
         """Look for gradients that a step has used and no one has cleared; and at the sign of what goes backward."""
@@ -73,6 +79,7 @@ class GradientOrder(Check):
         if known in self._judged:
             self._judged.discard(known)
             self._cleared(known)
+        self._waits = bool(self._left or self._kept or self._judged)
         if not session.watching:
             return
         self._accumulated(known)
@@ -162,6 +169,7 @@ class GradientOrder(Check):
     def after_step(self, known: Optimizer) -> None:
         """Remember which gradients this step has used; the next backward is held against them."""
         self._begin_step()
+        self._waits = True
         self._left[known] = [
             (TensorWeakRef(item), TensorWeakRef(item.grad), item.grad._version)
             for item in known.sample()

@@ -34,20 +34,20 @@ class Starvation(Check):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._last = 0.0
+        self._last, self._at = 0.0, 0
         self._waited = self._whole = 0.0
         self._steps = 0
 
     def stepped(self) -> None:
-        """Add up what the last steps took, and what of it was waiting."""
+        """Add up what the steps since the last call took, and what of it was waiting."""
         now = self.session.now()
         if self.session.step >= FROM and self._last and self.session.loader is not None:
             whole = now - self._last
             if self.session.waited <= whole:  # not an evaluation's loading
                 self._waited += self.session.waited
                 self._whole += whole
-                self._steps += 1
-        self._last = now
+                self._steps += self.session.step - self._at
+        self._last, self._at = now, self.session.step
         if self._steps < STEPS:
             return
         share, each = self._waited / max(self._whole, 1e-9), self._waited / self._steps
