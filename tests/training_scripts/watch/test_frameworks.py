@@ -62,7 +62,7 @@ def test_transformers_callback_watches_a_training(capsys, tmp_path):
 
 
 def test_where_the_rest_of_sagehound_does_not_run_findings_are_printed(monkeypatch, capsys):
-    silent = SimpleNamespace(stdout=io.BytesIO(b""))
+    silent = SimpleNamespace(stdout=io.BytesIO(b""), kill=lambda: None)
     monkeypatch.setattr(watched_loop.subprocess, "Popen", lambda *command, **options: silent)
     place, _ = watched_loop._place(None, "")
     assert place.is_dir()
