@@ -49,6 +49,7 @@ class DataTab(QWidget):
     """Opens folders, shows what is in them, and makes dataset versions.
 
     Signals:
+        dataset_opened(Manifest): this dataset is open, as it is split and labelled now.
         dataset_ready(Manifest): the user wants to work with this dataset.
         dataset_restored(Manifest): the dataset of the last time is there again.
         quick_look_asked(Manifest): the user wants a first search on it at once.
@@ -57,6 +58,7 @@ class DataTab(QWidget):
         setting_asked(Manifest, str): the user wants to work with this dataset and change this hyperparameter for it.
     """
 
+    dataset_opened = Signal(object)
     dataset_ready = Signal(object)
     dataset_restored = Signal(object)
     quick_look_asked = Signal(object)
@@ -360,6 +362,7 @@ class DataTab(QWidget):
         self._header.set_context(context, self.dataset.words)
         self._sample.setVisible(self.dataset.is_sample)
         self._update_use()
+        self.dataset_opened.emit(answer.manifest)
 
     def _write(self) -> None:
         manifest, scan = self.dataset.manifest, self.dataset.scan

@@ -74,6 +74,7 @@ class Pages:
         self.models = ModelActions(stack.window, workbench, bridge, say)
         self.made: dict[str, QWidget] = {}
         self._manifest: Manifest | None = None
+        self._opened: Manifest | None = None
         self._makers: dict[str, Callable[[], QWidget]] = {
             "data": lambda: self.data,
             "tuning": lambda: self.tuning,
@@ -96,6 +97,7 @@ class Pages:
 
         page = self._add_page("data", DataTab(self.workbench, self._bridge))
         page.dataset_ready.connect(self._on_dataset_ready)
+        page.dataset_opened.connect(self._on_dataset_opened)
         page.dataset_restored.connect(self._set_manifest)
         page.quick_look_asked.connect(self._on_quick_look)
         page.best_model_asked.connect(self._on_best_model)
@@ -151,8 +153,8 @@ class Pages:
         page.save_asked.connect(self.models.save)
         page.serve_asked.connect(self.models.serve)
         page.sort_asked.connect(self.models.sort)
-        if self._manifest is not None:
-            page.set_dataset(self._manifest)
+        if self._opened is not None:
+            page.set_dataset(self._opened)
         return page
 
     def _add_page(self, key: str, page: _Page) -> _Page:
@@ -174,6 +176,10 @@ class Pages:
         self._manifest = manifest
         if "tuning" in self.made:
             self.tuning.set_dataset(manifest)
+
+    def _on_dataset_opened(self, manifest: Manifest) -> None:
+        """Let Predict prefer models that learned from what is open, and say where there is none, before it is used."""
+        self._opened = manifest
         if "predict" in self.made:
             self.predict.set_dataset(manifest)
 

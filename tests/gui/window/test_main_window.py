@@ -77,6 +77,8 @@ def test_a_dataset_goes_to_tuning(window, qtbot, dataset_folder):
     data = window.page("data")
     data.open_folder(dataset_folder)
     qtbot.waitUntil(lambda: data.manifest is not None, timeout=15000)
+    # Predict knows what is open before it is used.
+    qtbot.waitUntil(lambda: window.page("predict").models._dataset == data.manifest, timeout=15000)
     qtbot.mouseClick(data.use, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.shown == "tuning", timeout=5000)
     assert window.page("tuning")._manifest == data.manifest
