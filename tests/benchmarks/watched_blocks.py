@@ -43,7 +43,9 @@ class Turns:
         from torch.utils import data
         from torch.utils.data import dataloader
 
-        iterate, advance = data.DataLoader.__iter__, dataloader._BaseDataLoaderIter.__next__
+        loaders: Any = data.DataLoader
+        iterators: Any = dataloader._BaseDataLoaderIter
+        iterate, advance = loaders.__iter__, iterators.__next__
 
         def begin(loader: Any) -> Any:
             iterator = iterate(loader)
@@ -55,8 +57,7 @@ class Turns:
             self._turn("training" if torch.is_grad_enabled() else "evaluation")
             return advance(iterator)
 
-        data.DataLoader.__iter__ = begin  # type: ignore[method-assign]
-        dataloader._BaseDataLoaderIter.__next__ = following  # type: ignore[method-assign]
+        loaders.__iter__, iterators.__next__ = begin, following
 
     def _turn(self, mode: str) -> None:
         if mode == self._key[0] and (mode == "evaluation" or self._batches < self._block):
@@ -82,9 +83,9 @@ class Turns:
 
 def main(script: str, block: int) -> None:
     """Run the script and say what its blocks took."""
-    start = sys.modules["_sagehound_scripts.watch.start"]
+    start: Any = sys.modules["_sagehound_scripts.watch.start"]
     turns = Turns(start, block)
-    start._hook = turns.hook  # type: ignore[attr-defined]
+    start._hook = turns.hook
     sys.path[0] = str(Path(script).parent)
     runpy.run_path(script, run_name="__main__")
     turns.end()
