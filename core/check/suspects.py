@@ -190,4 +190,4 @@ def _are_easy(guesses: NDArray[np.float64], labels: NDArray[np.int64]) -> bool:
     own = scaled[np.arange(len(labels)), labels]
     chance = 1 / (guesses.shape[1] - 1)
     after = float((own / np.maximum(total - 1, 1e-12))[differ].mean())
-    return after - chance < _NEXT * (1 - chance)
+    return bool(after - chance < _NEXT * (1 - chance))

@@ -74,8 +74,9 @@ def _asked(tree: ast.AST) -> Iterator[str]:
 def _loop_names(tree: ast.AST) -> Iterator[str]:
     """Yield what goes through answers: `for i in predictions.tolist()`."""
     for node in ast.walk(tree):
-        plain = isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name)
-        if plain and any(_OF_ANSWERS.search(name) for name in _names(node.iter)):
+        if not isinstance(node, ast.For | ast.comprehension) or not isinstance(node.target, ast.Name):
+            continue
+        if any(_OF_ANSWERS.search(name) for name in _names(node.iter)):
             yield node.target.id
 
 
