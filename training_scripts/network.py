@@ -129,18 +129,6 @@ class SideBySide(nn.ModuleList):
         return torch.cat([backbone(x) for backbone in self], dim=1)
 
 
-class MeanOfViews(nn.Module):
-    """A backbone that takes one view of a picture or several: see `mean_of_views`."""
-
-    def __init__(self, backbone: nn.Module) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, 3, H, W) or (N, views, 3, H, W) normalised pictures -> (N, dim) features."""
-        return mean_of_views(self.backbone, x)
-
-
 def mean_of_views(backbone: nn.Module, x: Tensor) -> Tensor:
     """Map (N, 3, H, W) -> (N, dim) features; of (N, views, 3, H, W) the mean of the views' features."""
     if x.dim() != 5:

@@ -114,7 +114,8 @@ def convert(
 ) -> Any | None:
     """Return `network` as an OpenVINO model of uint8 pictures; None if that fails or it disagrees with torch.
 
-    With `backbone`, a saved conversion of the backbone of a `WithStrangeness`, only what comes behind it is converted.
+    With `backbone`, the saved conversion of a `WithStrangeness`'s backbone, of one view, only what is behind it is
+    converted.
     """
     import torch
 
@@ -130,7 +131,7 @@ def convert(
             if backbone is None:
                 model = _traced(whole, torch.from_numpy(probe[:1]))
             else:
-                model = _behind(openvino.Core().read_model(backbone), cast("WithStrangeness", network))
+                model = _behind(openvino.Core().read_model(backbone), cast("WithStrangeness", network), shape)
             expected = whole(torch.from_numpy(probe)).numpy()
         tolerance = BFLOAT16_TOLERANCE if bfloat16 else TOLERANCE
         return model if agrees(openvino_forward(model, bfloat16=bfloat16)(probe), expected, tolerance) else None
@@ -150,17 +151,27 @@ def _traced(network: nn.Module, example: Tensor) -> Any:
     return model
 
 
-def _behind(backbone: Any, network: WithStrangeness) -> Any:
-    """Return a converted backbone with what `network` has behind its own, as one model."""
+def _behind(backbone: Any, network: WithStrangeness, shape: tuple[int, ...]) -> Any:
+    """Return a converted backbone with what `network` has behind its own, as one model of pictures of that shape."""
     import torch
 
     from training_scripts.network import AfterBackbone
 
     (features,) = backbone.outputs
-    head = _traced(AfterBackbone(network), torch.zeros(1, features.get_partial_shape()[1].get_length()))
+    dim, parameters = features.get_partial_shape()[1].get_length(), backbone.get_parameters()
+    head, source = _traced(AfterBackbone(network), torch.zeros(1, dim)), features.node.input_value(0)
+    if len(shape) == 4:  # several views: each goes through the backbone, their mean on to the head
+        operations = import_openvino().opset13
+        views = operations.parameter([-1, *shape], np.uint8)
+        squares = operations.reshape(views, np.array([-1, *shape[1:]]), special_zero=False)
+        for place in backbone.input(0).get_target_inputs():
+            place.replace_source_output(squares.output(0))
+        together = operations.reshape(source, np.array([-1, shape[0], dim]), special_zero=False)
+        source = operations.reduce_mean(together, np.array([1]), keep_dims=False).output(0)
+        parameters = [views]
     for place in head.input(0).get_target_inputs():
-        place.replace_source_output(features.node.input_value(0))
-    return import_openvino().Model(head.get_results(), backbone.get_parameters())
+        place.replace_source_output(source)
+    return import_openvino().Model(head.get_results(), parameters)
 
 
 def import_openvino() -> Any:

@@ -96,8 +96,45 @@ def test_features_of_views_are_their_mean_here_and_in_the_model(
     assert answer.values.max() == pytest.approx(expected, abs=1e-4)
     state, found = backbone.state_dict(), partial(converted_backbone, tmp_path / "store", "efficientnet_lite0")
     assert (found(preprocessing, state) is not None) == (name == "openvino")
-    assert found(replace(preprocessing, views=6), state) is None
+    assert (found(replace(preprocessing, views=6), state) is not None) == (name == "openvino"), "it takes one view"
+    assert found(replace(preprocessing, size=160), state) is None
     assert found(preprocessing, state | {(last := list(state)[-2]): state[last] + 1e-6}) is None
+
+
+def test_equal_views_are_computed_once() -> None:
+    """Of a square picture most views are the same one."""
+    asked = []
+
+    def forward(squares: np.ndarray) -> np.ndarray:
+        asked.append(len(squares))
+        return squares.reshape(len(squares), -1).astype(np.float32)
+
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, 256, (2, 6, 2, 2, 3), dtype=np.uint8)
+    first[3:] = first[0]
+    found = extraction._features(forward, [first, second])
+    assert asked == [3 + 6]
+    assert np.allclose(found, np.stack([first, second]).reshape(2, 6, -1).mean(axis=1))
+
+
+def test_stores_that_frame_pictures_alike_or_not_share_one_converted_network(
+    new_job: NewJob, in_job: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by its file: a network that is there twice takes the disk of one."""
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    job, store = new_job(valid=None, test=None), tmp_path / "store"
+    assert in_job(features.main, job, store=store, output=tmp_path / "one") == 0
+    monkeypatch.setattr(runtime, "convert", lambda *_: pytest.fail("converted again"))
+    settings = {"views": 3, "preprocessing": "squash", "store": store, "output": tmp_path / "three"}
+    assert in_job(features.main, job, **settings) == 0
+    first, second = store.glob("efficientnet_lite0-*/forward.bin")
+    assert first.samefile(second)
+    assert len(list(store.glob("*/features.f32"))) == 2
+    first.write_bytes(b"damaged")  # of both, as it is one file
+    monkeypatch.undo()
+    settings |= {"views": 6, "output": tmp_path / "six"}
+    assert in_job(features.main, job, **settings) == 0
+    assert len(read_channel(tmp_path / "six").sets["train"].labels) == 24
 
 
 def test_a_store_that_goes_away_while_its_network_is_compared_has_none(

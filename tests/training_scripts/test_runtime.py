@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,11 @@ def test_the_first_inference_of_a_process_is_made_where_the_network_is_opened(
     assert forward(np.zeros((3, 16, 16, 3), np.uint8)).shape == (3, 4)
 
 
-@pytest.mark.parametrize("strange", [False, True])
+@pytest.mark.parametrize(("strange", "views"), [(False, 1), (True, 1), (True, 3)])
 def test_a_model_over_a_converted_backbone_answers_as_one_that_is_converted_whole(
-    network: torch.nn.Module, saved: Path, strange: bool
+    network: torch.nn.Module, saved: Path, strange: bool, views: int
 ) -> None:
+    preprocessing = replace(PREPROCESSING, views=views)
     classifier = Classifier(network, torch.nn.Linear(4, 3), temperature=2.0).eval()
     if strange:
         random = np.random.default_rng(1)
@@ -82,8 +84,8 @@ def test_a_model_over_a_converted_backbone_answers_as_one_that_is_converted_whol
             Known(*values, ("",) * 5), Gauge((0.5, 0.1), (1.0, 2.0), 3.0, 0.95, "valid", 5)
         )
     model = WithStrangeness(classifier)
-    whole, behind = runtime.convert(model, PREPROCESSING), runtime.convert(model, PREPROCESSING, backbone=saved)
-    pictures = np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    whole, behind = runtime.convert(model, preprocessing), runtime.convert(model, preprocessing, backbone=saved)
+    pictures = np.random.default_rng(2).integers(0, 256, (3, *preprocessing.shape), dtype=np.uint8)
     answers = [runtime.openvino_forward(one)(pictures) for one in (whole, behind)]
     assert answers[0].shape == (3, 6 if strange else 3)
     assert np.allclose(*answers, rtol=1e-5, atol=1e-5)
