@@ -183,11 +183,12 @@ def _fine_tuned(folder: Path, home: Path) -> dict[str, Result]:
     if not EPOCHS:
         return {}
     from tests.benchmarks.plain_fine_tune import plain_fine_tune
+    from training_scripts.direct import START_DECAY
 
     seed, found = SEEDS.start, {}
     name = _job("fine-tune", seed)
     for title, words in {
-        START: ("--name", f"{name}-start", "--static", "optimizer=lbfgs"),
+        START: ("--name", f"{name}-start", "--static", "optimizer=lbfgs", f"weight_decay={START_DECAY}"),
         FINE_TUNE: ("--mode", "fine_tune", "--name", name, "--static", f"num_epochs={EPOCHS}"),
     }.items():
         accuracy, seconds = _run("train", folder, home, seed, *words)
