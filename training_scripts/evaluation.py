@@ -56,6 +56,14 @@ def confusion(outcome: Outcome, classes: int) -> NDArray[np.int64]:
     return counts.reshape(classes, classes)
 
 
+def weakest_class(outcome: Outcome, classes: Sequence[str]) -> str:
+    """Return the class that is recognised least often, of such the largest; "" where all always are."""
+    counts = confusion(outcome, len(classes))
+    right, actual = counts.diagonal(), counts.sum(axis=1)
+    missed = np.flatnonzero(right < actual).tolist()
+    return classes[min(missed, key=lambda place: (right[place] / actual[place], -actual[place]))] if missed else ""
+
+
 def report(
     outcome: Outcome, classes: Sequence[str], root: str, left_out: Sequence[LeftOut] = (), note: str = ""
 ) -> dict[str, Any]:

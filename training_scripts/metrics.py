@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -62,6 +63,8 @@ Kept as metrics are, but they measure nothing, so none that is searched or shown
 """
 
 _COUNT = re.compile(r"(?<![\w.])(valid_count|valid_right|test_count)=(\d{1,9})(?![\w.])")
+_WEAKEST = re.compile(r'(?<![\w.])weakest=("(?:[^"\\]|\\.)*")\s*$')
+_SIGNS = str.maketrans({"=": "\\u003d", ":": "\\u003a"})
 
 
 EPOCH = re.compile(r"(?<![\w.])epoch=(\d{1,9})(?:/(\d{1,9}))?(?![\w.])")
@@ -109,6 +112,15 @@ def _first_group(search: Callable[[str], Match | None], searched: str, line: str
 def counts_in(line: str) -> dict[str, float]:
     """Return the `COUNT_METRICS` that a line says."""
     return {name.replace("_", ":"): float(count) for name, count in _COUNT.findall(line)}
+
+
+def weakest_in(line: str) -> str | None:
+    """Return which class a line says is recognised least often, "" where all always are; None where it says nothing."""
+    found = _WEAKEST.search(line)
+    try:
+        return None if found is None else str(json.loads(found[1]))
+    except ValueError:
+        return None
 
 
 def write_whole_lines() -> None:
@@ -174,14 +186,20 @@ def cv_line(folds: int, loss: tuple[float, float], accuracy: tuple[float, float]
     )
 
 
-def valid_line(count: int, right: int) -> str:
+def valid_line(count: int, right: int, weakest: str) -> str:
     """Return the line that says of how many valid pictures the epochs' figures are.
 
-    `right` are those of the model that is kept, which need not be the last epoch's.
+    `right` are those of the model that is kept, which need not be the last epoch's; `weakest` is the class that it
+    recognises least often.
     """
-    return f"valid_count={count} valid_right={right}"
+    return f"valid_count={count} valid_right={right} {_weakest(weakest)}"
 
 
-def test_line(loss: float, accuracy: float, count: int) -> str:
+def test_line(loss: float, accuracy: float, count: int, weakest: str) -> str:
     """Return the last line: the saved model on the test pictures."""
-    return f"test_loss={loss:.6f} test_accuracy={accuracy:.6f} test_count={count}"
+    return f"test_loss={loss:.6f} test_accuracy={accuracy:.6f} test_count={count} {_weakest(weakest)}"
+
+
+def _weakest(label: str) -> str:
+    """Return a class's name at the end of a line, in which no expression finds a metric's value."""
+    return f"weakest={json.dumps(label).translate(_SIGNS)}"

@@ -38,7 +38,7 @@ from training_scripts.direct import BEFORE_REFIT, calibrate, fit_at_once, refit,
 from training_scripts.distributed import World, first_host, torchrun
 from training_scripts.durable import write_text
 from training_scripts.ensemble import train_members
-from training_scripts.evaluation import report, write_evaluation, write_predictions
+from training_scripts.evaluation import report, weakest_class, write_evaluation, write_predictions
 from training_scripts.feature_store import read_channel
 from training_scripts.features import Stopped
 from training_scripts.heads import HEADS
@@ -240,10 +240,11 @@ def final_evaluation(run: Run, folder: Path, wanted: Sequence[str], note: str = 
             continue
         splits[split] = report(outcome, run.setup.classes, source.root, left_out, note)
         write_predictions(folder / f"predictions_{split}.csv", outcome, run.setup.classes, source.paths)
+        weakest = weakest_class(outcome, run.setup.classes)
         if split == "test":
-            run.log(test_line(outcome.loss, outcome.accuracy, outcome.count))
+            run.log(test_line(outcome.loss, outcome.accuracy, outcome.count, weakest))
         elif split == "valid":
-            run.log(valid_line(outcome.count, outcome.right))
+            run.log(valid_line(outcome.count, outcome.right, weakest))
     return splits
 
 

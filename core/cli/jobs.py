@@ -34,9 +34,7 @@ def jobs(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             f"{job.name} ({job.title})" if job.title else job.name,
             job.kind,
             str(job.status),
-            tr("{share} on {split}").format(share=job.accuracy.figures, split=job.accuracy.split)
-            if job.accuracy is not None
-            else "-",
+            "-" if job.accuracy is None else job.accuracy.on_split,
             job.best_objective,
             created_at(job),
         )

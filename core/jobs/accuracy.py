@@ -16,26 +16,29 @@ _Z95 = 1.959963984540054
 class Accuracy:
     """The share of a split's pictures that a model has right, 0…1; `count` is None where it was not kept of how many.
 
-    The count is that of the pictures that could be read.
+    The count is that of the pictures that could be read. `weakest` is the class that is recognised least often, ""
+    where that is not known or all always are.
     """
 
     split: str
     share: float
     count: int | None = None
+    weakest: str = ""
 
     @classmethod
-    def among(cls, metrics: Mapping[str, float]) -> Accuracy | None:
-        """Return the accuracy on test, else on valid, as far as it was measured.
+    def among(cls, metrics: Mapping[str, float], weakest: str = "") -> Accuracy | None:
+        """Return the accuracy on test, else on valid, as far as it was measured; `weakest` is of the same.
 
         Of valid that of the model which is kept, once it is known: `valid:accuracy` is the last epoch's.
         """
         test, valid = metrics.get("test:accuracy"), metrics.get("valid:accuracy")
         if test is not None and 0 <= test <= 1:
-            return cls("test", test, _count(metrics, "test:count") or None)
+            count = _count(metrics, "test:count") or None
+            return cls("test", test, count, weakest if count else "")
         count, right = _count(metrics, "valid:count"), _count(metrics, "valid:right")
         if valid is None or not 0 <= valid <= 1:
             return None
-        return cls("valid", right / count, count) if count and right is not None else cls("valid", valid)
+        return cls("valid", right / count, count, weakest) if count and right is not None else cls("valid", valid)
 
     @property
     def right(self) -> int | None:
@@ -63,25 +66,44 @@ class Accuracy:
 
     @property
     def counted(self) -> str:
-        """Return "72 of 74 right on test, 91 to 99 %", beside the share itself; without counts "right on test"."""
+        """Return "72 of 74 right on test, 91 to 99 %; weakest: fish", beside the share itself.
+
+        Without counts "right on test".
+        """
         if self.interval is None:
             return tr("right on {split}").format(split=self.split)
-        return tr("{right:,} of {count:,} right on {split}, {interval}").format(
+        said = tr("{right:,} of {count:,} right on {split}, {interval}").format(
             right=self.right, count=self.count, split=self.split, interval=interval_words(self.interval)
         )
+        return self._with_weakest(said)
 
     @property
     def sentence(self) -> str:
-        """Return "72 of 74 right on test (97.3 %, 91 to 99 %)", or "97.3 % right on test"; no full stop."""
+        """Return "72 of 74 right on test (97.3 %, 91 to 99 %); weakest: fish", no full stop.
+
+        Without counts "97.3 % right on test".
+        """
         if self.interval is None:
             return tr("{share} right on {split}").format(share=percent(self.share), split=self.split)
-        return tr("{right:,} of {count:,} right on {split} ({share}, {interval})").format(
+        said = tr("{right:,} of {count:,} right on {split} ({share}, {interval})").format(
             right=self.right,
             count=self.count,
             split=self.split,
             share=percent(self.share),
             interval=interval_words(self.interval),
         )
+        return self._with_weakest(said)
+
+    @property
+    def on_split(self) -> str:
+        """Return "97.3 % (91 to 99 %) on test; weakest: fish", as a table has room for."""
+        said = tr("{share} on {split}").format(share=self.figures, split=self.split)
+        return self._with_weakest(said)
+
+    def _with_weakest(self, said: str) -> str:
+        if not self.weakest:
+            return said
+        return tr("{result}; weakest: {label}").format(result=said, label=self.weakest)
 
 
 def _count(metrics: Mapping[str, float], name: str) -> int | None:

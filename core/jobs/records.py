@@ -28,7 +28,8 @@ class TrainingJob:
     `progress` is 0…1, or None when unknown. `note` is the user's own; `code_version` says which code ran, as
     `training_scripts.version.code_version` has it, "" when that is not known. `notices` are sentences on what happened
     that is not a failure but should be known: a process stood still, a metric could not be read. `watched`: it
-    is a script of the user's own, which `sagehound watch` ran; nothing else can start it again.
+    is a script of the user's own, which `sagehound watch` ran; nothing else can start it again. `weakest` is the class
+    that its model recognises least often, of the split that its accuracy is of; "" where that is not known or none is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class TrainingJob:
     watched: bool = False
     title: str = ""
     pinned: bool = False
+    weakest: str = ""
 
     @property
     def shown_name(self) -> str:
@@ -71,14 +73,14 @@ class TrainingJob:
     @property
     def accuracy(self) -> Accuracy | None:
         """Return how much of test it has right, else of valid."""
-        return Accuracy.among(self.metrics)
+        return Accuracy.among(self.metrics, self.weakest)
 
 
 @dataclass(frozen=True, slots=True)
 class TuningJob:
     """A tuning job; `counts` says how many trials have which status, `best_trial` is a training job's name.
 
-    `best_metrics` holds the last value of each metric of that trial.
+    `best_metrics` holds the last value of each metric of that trial, and `best_weakest` its weakest class.
     """
 
     name: str
@@ -104,6 +106,7 @@ class TuningJob:
     best_metrics: Mapping[str, float] = field(default_factory=dict)
     title: str = ""
     pinned: bool = False
+    best_weakest: str = ""
 
     @property
     def shown_name(self) -> str:
@@ -118,7 +121,7 @@ class TuningJob:
     @property
     def accuracy(self) -> Accuracy | None:
         """Return how much of test its best trial has right, else of valid."""
-        return Accuracy.among(self.best_metrics)
+        return Accuracy.among(self.best_metrics, self.best_weakest)
 
 
 Job = TrainingJob | TuningJob

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from core.jobs.records import MetricEvent
 from core.jobs.specs import MetricDefinition
 from core.translation import tr
-from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, begins_with, counts_in, find_value
+from training_scripts.metrics import EPOCH, METRIC_DEFINITIONS, Found, begins_with, counts_in, find_value, weakest_in
 from training_scripts.packed.lines import NOTICE_LINE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Scraped:
     The counts of pictures that it names are among the values.
 
     `begins` is the epoch with which the script says that it begins, or begins again: values of it and of those after
-    it that came before are replaced.
+    it that came before are replaced. `weakest` is the class that it says is recognised least often.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Scraped:
     epochs: int | None = None
     step: int | None = None
     begins: int | None = None
+    weakest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Scraper:
             int(epoch[2]) if epoch and epoch[2] else None,
             int(step[1]) if step else None,
             begins_with(line),
+            weakest_in(line),
         )
 
 

@@ -167,10 +167,9 @@ class Evaluation:
     @property
     def sentence(self) -> str:
         """Return the result for people: how many were right, how sure that is, and where it is weakest."""
-        said = tr("Gets {result}").format(result=Accuracy(self.split, self.accuracy, self.count).sentence)
-        if self.weakest is None:
-            return said
-        return tr("{result}; weakest: {label}").format(result=said, label=self.weakest.label)
+        weakest = self.weakest.label if self.weakest is not None else ""
+        accuracy = Accuracy(self.split, self.accuracy, self.count, weakest)
+        return tr("Gets {result}").format(result=accuracy.sentence)
 
     @property
     def figures(self) -> str:

@@ -83,6 +83,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "CREATE TABLE held_out_pictures (folder TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (folder, sha256))"
     " WITHOUT ROWID",
+    "ALTER TABLE jobs ADD COLUMN weakest TEXT NOT NULL DEFAULT ''",
 )
 """One script per schema version; a released one is never edited, a change is a new script at the end."""
 

@@ -21,7 +21,7 @@ _TRIAL_COUNTS = f"""
 """
 # A stopped trial counts only if it could save its model. (Beside a bare min(), SQLite takes the columns of its row.)
 _BEST_TRIALS = """
-    SELECT trial.tuning_job, trial.name, trial.objective,
+    SELECT trial.tuning_job, trial.name, trial.objective, trial.weakest,
         min(CASE WHEN parent.maximize THEN -trial.objective ELSE trial.objective END)
     FROM jobs AS trial JOIN jobs AS parent ON parent.name = trial.tuning_job
     WHERE trial.tuning_job IN (SELECT value FROM json_each(?)) AND trial.objective IS NOT NULL
@@ -41,6 +41,7 @@ class JobChanges(TypedDict, total=False):
     objective: float | None
     artifact: str | None
     progress: float | None
+    weakest: str
 
 
 def records(database: Database, rows: Sequence[sqlite3.Row], home: HomePaths) -> list[Job]:
@@ -51,6 +52,7 @@ def records(database: Database, rows: Sequence[sqlite3.Row], home: HomePaths) ->
         trials[found["tuning_job"]].add(found)
     for found in _of_jobs(database, _BEST_TRIALS, tuning):
         trials[found["tuning_job"]].best = (found["name"], found["objective"])
+        trials[found["tuning_job"]].best_weakest = found["weakest"]
     training = [row["name"] for row in rows if row["kind"] != "tuning"]
     best = [summary.best[0] for summary in trials.values() if summary.best]
     metrics: dict[str, dict[str, float]] = {name: {} for name in (*training, *best)}

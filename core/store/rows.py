@@ -25,7 +25,7 @@ _COMMON = "name, status, created, secondary_status, started, ended, failure_reas
 _MORE = "dataset_version, progress, engine, note, code_version, notices"
 RECORD = (
     f"{_COMMON}, kind, {_MORE}, hyperparameters, objective, tuning_job, artifact,"
-    " strategy, objective_metric, maximize, max_jobs, title, pinned"
+    " strategy, objective_metric, maximize, max_jobs, title, pinned, weakest"
 )
 """The columns of a job's record, all but the long spec. Thousands are read at once: fields are taken by their place."""
 
@@ -72,6 +72,7 @@ class TrialSummary:
     done: float = 0.0
     best: tuple[str, float] | None = None
     best_metrics: Mapping[str, float] = field(default_factory=dict)
+    best_weakest: str = ""
 
     def add(self, row: sqlite3.Row) -> None:
         """Count the trials of one status."""
@@ -109,6 +110,7 @@ def tuning_job_of(row: sqlite3.Row, trials: TrialSummary) -> TuningJob:
         best_metrics=trials.best_metrics,
         title=row["title"],
         pinned=bool(row["pinned"]),
+        best_weakest=trials.best_weakest,
     )
 
 
@@ -139,6 +141,7 @@ def training_job_of(row: sqlite3.Row, metrics: Mapping[str, float], places: Home
         row["kind"] == "watched",
         row["title"],
         bool(row["pinned"]),
+        row["weakest"],
     )
 
 

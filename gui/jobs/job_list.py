@@ -233,6 +233,8 @@ def caption_for(job: Job, metrics: QFontMetrics, width: int) -> str:
         text, short = progress_text(job), progress_text(job, with_best=False)
     else:
         short = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
+        if job.status is JobStatus.COMPLETED and job.accuracy is not None and job.accuracy.weakest:
+            short = tr("weakest: {label}").format(label=job.accuracy.weakest)  # the icon says that it has completed
         text = _with_kind(job, short)
     fitting = text if metrics.horizontalAdvance(text) <= width else short
     return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, width)

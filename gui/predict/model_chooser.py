@@ -106,10 +106,12 @@ class ModelChooser(QComboBox):
         self.initStyleOption(option)
         field = QStyle.SubControl.SC_ComboBoxEditField
         room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - GRID
-        name, dot, figure = self.currentText().rpartition(_DOT)
-        left, tail = (name, dot + figure) if dot else (figure, "")
-        left_room = room - self.fontMetrics().horizontalAdvance(tail)
-        option.currentText = self.fontMetrics().elidedText(left, Qt.TextElideMode.ElideMiddle, left_room) + tail
+        name, *figures = self.currentText().split(_DOT)
+        metrics, tail = self.fontMetrics(), "".join(f"{_DOT}{figure}" for figure in figures)
+        if metrics.horizontalAdvance(name + tail) > room:  # what follows the first figure is in the list and the tip
+            tail = "".join(f"{_DOT}{figure}" for figure in figures[:1])
+        left_room = room - metrics.horizontalAdvance(tail)
+        option.currentText = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, left_room) + tail
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
@@ -136,8 +138,9 @@ def _share(choice: ModelChoice) -> str:
     """Return how much a model has right, as the end of its entry; "" where that is not known."""
     if choice.accuracy is None:
         return ""
-    share, bounds = percent(choice.accuracy.share), choice.accuracy.bounds
-    return f"{_DOT}{share} ({bounds})" if bounds else f"{_DOT}{share}"
+    share, bounds, label = percent(choice.accuracy.share), choice.accuracy.bounds, choice.accuracy.weakest
+    weakest = _DOT + tr("weakest: {label}").format(label=label) if label else ""
+    return f"{_DOT}{share} ({bounds}){weakest}" if bounds else f"{_DOT}{share}"
 
 
 def _title(choice: ModelChoice) -> str:

@@ -60,7 +60,7 @@ def test_other_lines_hold_their_own_metrics_only() -> None:
         "cv:accuracy_error": 0.02,
     }
     assert read(metrics.step_line(120, 3, 0.123456)) == {"train:batch_loss": 0.123456}
-    assert read(metrics.test_line(0.5, 0.9, 40)) == {"test:loss": 0.5, "test:accuracy": 0.9}
+    assert read(metrics.test_line(0.5, 0.9, 40, "cat")) == {"test:loss": 0.5, "test:accuracy": 0.9}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

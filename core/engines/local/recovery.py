@@ -154,7 +154,7 @@ def _found(folder: JobFolder, data: dict[str, Any], spec: Spec) -> _Found:
     metrics: list[MetricEvent] = []
     if isinstance(record, TrainingJob):
         record = replace(record, tuning_job=data.get("tuning_job"))
-        metrics = _metrics(folder, spec.name, Scraper(spec.training.metrics, notices.append))
+        metrics, changes["weakest"] = _metrics(folder, spec.name, Scraper(spec.training.metrics, notices.append))
         if data.get("objective") is not None:
             changes["objective"] = float(data["objective"])
         if data.get("artifact"):
@@ -175,8 +175,10 @@ def _restore(store: Store, found: _Found) -> None:
     store.update_job(found.record.name, found.metrics, **found.changes)
 
 
-def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> list[MetricEvent]:
+def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> tuple[list[MetricEvent], str]:
+    """Return what a job's log says of metrics, and which class it says is the weakest."""
     events: list[MetricEvent] = []
+    weakest = ""
     tail = LogTail(folder.log)
     moment = folder.log.stat().st_mtime if folder.log.exists() else 0.0
     while lines := tail.new_lines(ended=True):
@@ -184,8 +186,9 @@ def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> list[MetricEvent
             scraped = scraper.scrape(line)
             if scraped.begins is not None:
                 events = without_epochs(events, scraped.begins)
+            weakest = weakest if scraped.weakest is None else scraped.weakest
             events += [
                 MetricEvent(name, metric, value, moment, scraped.epoch, scraped.step)
                 for metric, value in scraped.values.items()
             ]
-    return events
+    return events, weakest

@@ -112,6 +112,7 @@ class Run:
     def follow(self, ended: bool = False) -> None:
         """Record what the log says since the last call; a trial that is beyond its limits is stopped."""
         events: list[MetricEvent | RuleOutcome] = []
+        changes: JobChanges = {}
         reported = False
         now, progress = time.time(), self._progress
         for line in self._tail.new_lines(ended):
@@ -129,6 +130,8 @@ class Run:
                 events = without_epochs(events, begins)
                 self.curve = [item for item in self.curve if item[0] < begins]
                 self._losses = {epoch: loss for epoch, loss in self._losses.items() if epoch < begins}
+            if scraped.weakest is not None:
+                changes["weakest"] = scraped.weakest
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self.name, metric, value, now, scraped.epoch, scraped.step))
                 if self._beyond:
@@ -146,7 +149,6 @@ class Run:
                 if seconds := _SECONDS.search(line):
                     self._epoch_seconds.append(float(seconds[1]))
         if events or progress != self._progress:
-            changes: JobChanges = {}
             if progress != self._progress:
                 changes["progress"] = self._progress = progress
             if reported:

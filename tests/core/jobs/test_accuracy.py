@@ -14,6 +14,15 @@ def test_on_valid_it_is_that_of_the_model_which_is_kept() -> None:
     assert Accuracy.among(last_epoch | {"valid:right": 36.0}) == Accuracy("valid", 0.9, 40)
     assert Accuracy.among(last_epoch) == Accuracy("valid", 0.5)  # of how many that epoch's model had right nothing says
     assert Accuracy.among({"test:accuracy": 0.5, "test:count": 0.2}) == Accuracy("test", 0.5)
+    assert Accuracy.among(last_epoch, "fish") == Accuracy("valid", 0.5), "the weakest class is of the kept model"
+
+
+def test_it_names_the_weakest_class_wherever_there_is_room() -> None:
+    accuracy = Accuracy.among({"test:accuracy": 72 / 74, "test:count": 74.0}, "fish")
+    assert accuracy is not None
+    assert accuracy.sentence == "72 of 74 right on test (97.3 %, 91 to 99 %); weakest: fish"
+    assert accuracy.counted == "72 of 74 right on test, 91 to 99 %; weakest: fish"
+    assert accuracy.on_split == "97.3 % (91 to 99 %) on test; weakest: fish"
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,11 @@ def test_steps_are_read_back(step, epoch, loss):
     assert scraped.values["train:batch_loss"] == pytest.approx(loss, abs=1e-6, nan_ok=True)
 
 
-@given(st.floats(0, 100), st.floats(0, 1))
-def test_the_test_line_is_read_back(loss, accuracy):
-    values = scrape(metrics.test_line(loss, accuracy, 5), default_metrics()).values
-    assert values == {
+@given(st.floats(0, 100), st.floats(0, 1), st.text(max_size=60) | st.just('a "b" test_loss=7 Average loss: 3 \\ nan'))
+def test_the_test_line_is_read_back(loss, accuracy, weakest):
+    scraped = scrape(metrics.test_line(loss, accuracy, 5, weakest), default_metrics())
+    assert scraped.weakest == weakest
+    assert scraped.values == {
         "test:count": 5.0,
         "test:loss": pytest.approx(loss, abs=1e-6),
         "test:accuracy": pytest.approx(accuracy, abs=1e-6),
@@ -92,9 +93,13 @@ def test_the_test_line_is_read_back(loss, accuracy):
 
 
 def test_counts_of_pictures_are_read_whatever_the_metrics_are():
-    assert metrics.valid_line(7, 5).startswith("valid_count=7")  # as it was, for others' expressions
-    assert scrape(metrics.valid_line(7, 5), ()).values == {"valid:count": 7.0, "valid:right": 5.0}
+    assert metrics.valid_line(7, 5, "").startswith("valid_count=7")  # as it was, for others' expressions
+    assert scrape(metrics.valid_line(7, 5, ""), ()).values == {"valid:count": 7.0, "valid:right": 5.0}
     assert not scrape("my_test_count=5 test_count=many valid_right=5.5", ()).values
+    assert scrape(metrics.valid_line(7, 7, ""), ()).weakest == ""
+    assert scrape(metrics.valid_line(7, 5, "fish"), ()).weakest == "fish"
+    for line in ("test_loss=0.5", "test_count=5 weakest=fish", 'weakest="\\q"', 'weakest="a" and more'):
+        assert scrape(line, ()).weakest is None
 
 
 @given(st.text(max_size=300))

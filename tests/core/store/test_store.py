@@ -59,6 +59,11 @@ def test_a_tuning_job_sums_up_its_trials(store):
     store.record([MetricEvent("tune-1", "test:count", 40.0, 2.0)])
     job = store.job("tune")
     assert job.accuracy == Accuracy("test", 0.9, 40)
+    store.update_job("tune-1", reopen=True, weakest="fish")
+    store.update_job("tune-0", reopen=True, weakest="cat")
+    job = store.job("tune")
+    assert job.accuracy == Accuracy("test", 0.9, 40, "fish"), "of the best trial"
+    assert store.job("tune-0").weakest == "cat"
     assert job.counts == {JobStatus.COMPLETED: 2, JobStatus.FAILED: 1, JobStatus.STOPPED: 1}
     assert (job.best_trial, job.best_objective) == ("tune-1", 0.2)
     assert job.best_metrics == store.job("tune-1").metrics

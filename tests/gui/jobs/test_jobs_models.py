@@ -129,6 +129,10 @@ def test_a_narrow_row_of_the_list_says_the_whole_status(theme):
     assert captions(tuning(1, JobStatus.STOPPED)) == ("0 of 20 trials · Stopped", "Stopped")
     running = TuningJob("a", JobStatus.IN_PROGRESS, 1.0, max_jobs=20, best_objective=0.21)
     assert captions(running) == ("0 of 20 trials, best 0.2100", "0 of 20 trials")
+    judged = TrainingJob(
+        "a", JobStatus.COMPLETED, 1.0, metrics={"test:accuracy": 0.75, "test:count": 4.0}, weakest="fish"
+    )
+    assert captions(judged) == ("Training job · weakest: fish", "weakest: fish")
 
 
 def test_jobs_filter_by_text_and_status(jobs, qtmodeltester):

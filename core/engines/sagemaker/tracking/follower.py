@@ -55,6 +55,8 @@ class LineReader:
             if scraped.begins is not None:
                 self._store.remove_metrics(self._job, scraped.begins)
                 events = without_epochs(events, scraped.begins)
+            if scraped.weakest is not None:
+                changes["weakest"] = scraped.weakest
             for metric, value in scraped.values.items():
                 events.append(MetricEvent(self._job, metric, value, moment, scraped.epoch, scraped.step))
                 if metric == self.spec.objective.metric:
