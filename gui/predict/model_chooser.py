@@ -139,8 +139,10 @@ def _share(choice: ModelChoice) -> str:
     if choice.accuracy is None:
         return ""
     share, bounds, label = percent(choice.accuracy.share), choice.accuracy.bounds, choice.accuracy.weakest
-    weakest = _DOT + tr("weakest: {label}").format(label=label) if label else ""
-    return f"{_DOT}{share} ({bounds}){weakest}" if bounds else f"{_DOT}{share}"
+    figures = [f"{share} ({bounds})" if bounds else share]
+    if label:
+        figures.append(tr("weakest: {label}").format(label=label))
+    return "".join(f"{_DOT}{figure}" for figure in figures)
 
 
 def _title(choice: ModelChoice) -> str:

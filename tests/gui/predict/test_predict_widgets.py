@@ -341,6 +341,8 @@ def test_the_chooser_says_how_much_a_model_gets_right_and_how_sure_that_is(qtbot
     assert chooser.itemText(0).endswith("  ·  75.0 %")
     assert chooser.itemText(1).endswith("  ·  97.3 % (91–99 %)")
     assert "72 of 74 right on test (97.3 %, 91 to 99 %)" in chooser.itemData(1, Qt.ItemDataRole.ToolTipRole)
+    chooser.set_models(None, [replace(new, accuracy=Accuracy("test", 72 / 74, 74, "fish"))])
+    assert chooser.itemText(0).endswith("  ·  97.3 % (91–99 %)  ·  weakest: fish")
 
 
 def test_the_chooser_follows_the_best_until_a_job_is_chosen(qtbot):

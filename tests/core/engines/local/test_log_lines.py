@@ -15,7 +15,8 @@ from core.jobs.contract import JobFolder, Scraper, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Objective, TrainingSpec
 from core.jobs.status import JobStatus, RuleStatus
-from training_scripts.metrics import begin_line, test_line, valid_line
+from training_scripts import metrics
+from training_scripts.metrics import begin_line
 from training_scripts.processes import ProcessIdentity
 
 OUTCOME = {"job": "one", "rule": "Overfit", "status": "IssuesFound", "time": 12.5}
@@ -101,5 +102,7 @@ def test_a_database_made_again_from_a_log_holds_epochs_that_came_again_once(tmp_
     found, weakest = _metrics(folder, "one", Scraper(default_metrics()))
     assert [event.value for event in found] == [1, 2, 3.5, 4.5]
     assert weakest == ""
-    folder.log.write_text(f"{valid_line(9, 8, 'dog')}\n{test_line(0.1, 0.9, 10, 'fish')}\n", encoding="utf-8")
+    folder.log.write_text(
+        f"{metrics.valid_line(9, 8, 'dog')}\n{metrics.test_line(0.1, 0.9, 10, 'fish')}\n", encoding="utf-8"
+    )
     assert _metrics(folder, "one", Scraper(default_metrics()))[1] == "fish"
