@@ -87,7 +87,7 @@ class JobDetail(QWidget):
             self.split.addWidget(widget)
         self.split.setStretchFactor(0, 3)  # the plot has at least half the height of a 1280 x 800 window
         self.split.setStretchFactor(1, 1)
-        self.split.setSizes([395, 205, 40])
+        self.split.setSizes([420, 160, 40])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)

@@ -10,7 +10,7 @@ from core.jobs.status import JobStatus
 from core.translation import tr
 from gui.jobs.note_field import NoteField
 from gui.shared import formatting
-from gui.shared.basics import ElidedLabel, button, icon_button, label, row
+from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.icons import icon
 from gui.shared.job_progress import bar_of, progress_of, progress_text, trials_done
 from gui.shared.pill import StatusPill
@@ -70,7 +70,9 @@ class JobHeader(QWidget):
         top.setSpacing(10)
         top.addWidget(self.name, 0)
         top.addWidget(self.pill)
-        top.addStretch(1)
+        self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
+        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        top.addWidget(self.facts, 1)
         for widget in (self.stop, self.resume, self.delete, self.more):
             top.addWidget(widget)
         self._progress = QWidget()
@@ -81,14 +83,15 @@ class JobHeader(QWidget):
         below.addWidget(self._bar, 1)  # to the edge of the page, so that a full one looks full
         self.note = NoteField(tr("Add a note to this job"), tr("Note on this job"))
         self.note.note_changed.connect(self.note_changed)
-        self.facts = ElidedLabel("", "caption", Qt.TextElideMode.ElideRight)
-        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        second = QHBoxLayout()  # together, in favour of the plot
+        second.setSpacing(10)
+        second.addWidget(self.note, 1)
+        second.addWidget(self._progress, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(6)
         box.addLayout(top)
-        box.addLayout(row(self.note, self.facts, spacing=10))
-        box.addWidget(self._progress)
+        box.addLayout(second)
 
     def _menu(self) -> QToolButton:
         more = icon_button("more", tr("More actions"))

@@ -32,8 +32,9 @@ _FILTERS: tuple[tuple[str, frozenset[JobStatus]], ...] = (
     (tr("Failed"), frozenset({JobStatus.FAILED})),
     (tr("Stopped"), frozenset({JobStatus.STOPPED})),
 )
-_ROW_HEIGHT = 56
+_ROW_HEIGHT = 70
 _HEADING_HEIGHT = 28
+_LINE_HEIGHT = 16
 _INSET = 10
 
 
@@ -44,7 +45,7 @@ class JobDelegate(QStyledItemDelegate):
     """
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """Return two lines and a bar, and room for a heading."""
+        """Return three lines and a bar, whatever is known yet, so that no row moves; and room for a heading."""
         return QSize(200, scaled(_ROW_HEIGHT) + (scaled(_HEADING_HEIGHT) if _heading(index) else 0))
 
     def paint(
@@ -91,6 +92,10 @@ class JobDelegate(QStyledItemDelegate):
         below = QRect(left, rect.top() + 28, end - left, 16)
         text = caption_for(job, painter.fontMetrics(), below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, text)
+        if weakest := weakest_text(job):
+            third = QRect(left, rect.top() + 44, right - left, _LINE_HEIGHT)
+            weakest = painter.fontMetrics().elidedText(weakest, Qt.TextElideMode.ElideRight, third.width())
+            painter.drawText(third, Qt.AlignmentFlag.AlignVCenter, weakest)
         if not job.status.is_final:
             self._paint_bar(painter, QRectF(left, rect.bottom() - 8, right - left, 3), job)
         painter.restore()
@@ -227,14 +232,19 @@ def _draw_before(painter: QPainter, end: int, top: int, text: str) -> int:
     return width + 6
 
 
+def weakest_text(job: Job) -> str:
+    """Return which class the model recognises least often; "" where that is not known, or none is."""
+    if job.accuracy is None or not job.accuracy.weakest:
+        return ""
+    return tr("weakest: {label}").format(label=job.accuracy.weakest)
+
+
 def caption_for(job: Job, metrics: QFontMetrics, width: int) -> str:
     """Return what a job is and how far, in so many pixels: only its status or progress where not all fits."""
     if job.status is JobStatus.IN_PROGRESS:
         text, short = progress_text(job), progress_text(job, with_best=False)
     else:
         short = job.status.value if job.status.is_final else job.secondary_status or status_look(job.status).word
-        if job.status is JobStatus.COMPLETED and job.accuracy is not None and job.accuracy.weakest:
-            short = tr("weakest: {label}").format(label=job.accuracy.weakest)  # the icon says that it has completed
         text = _with_kind(job, short)
     fitting = text if metrics.horizontalAdvance(text) <= width else short
     return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, width)

@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     Signal,
     SignalInstance,
 )
-from PySide6.QtGui import QAction, QColor, QFont, QPainter
+from PySide6.QtGui import QAction, QColor, QFont, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -40,6 +40,8 @@ from gui.shared.theme import font, scaled, tokens
 
 _NARROWEST, _WIDEST = 128, 180
 """Pixels of a hyperparameter's column; they share the room there is."""
+_LEAST_ROWS = 2
+"""Rows that are shown in the lowest window."""
 
 
 class TrialDelegate(QStyledItemDelegate):
@@ -136,6 +138,8 @@ class TrialTable(QWidget):
         box.setSpacing(6)
         box.addLayout(top)
         box.addWidget(self.view, 1)
+        box.addStretch(0)
+        self.view.setMinimumHeight(self._height_of(_LEAST_ROWS))
         for signal in (model.rowsInserted, model.modelReset):
             signal.connect(self._show_count)
 
@@ -164,6 +168,21 @@ class TrialTable(QWidget):
         self.view.viewport().installEventFilter(self)
         self.view.selectionModel().currentRowChanged.connect(self._on_current)
         self._model.modelReset.connect(self._on_reset)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show whole rows, no part of one."""
+        super().resizeEvent(event)
+        room = self.height() - self.view.y()
+        rows = (room - self._height_of(0)) // self.view.verticalHeader().defaultSectionSize()
+        self.view.setMinimumHeight(self._height_of(_LEAST_ROWS))
+        self.view.setMaximumHeight(self._height_of(max(_LEAST_ROWS, rows)))
+
+    def _height_of(self, rows: int) -> int:
+        """Return how high the view is that shows so many rows."""
+        bar = self.view.horizontalScrollBar()
+        around = self.view.horizontalHeader().sizeHint().height() + 2 * self.view.frameWidth()
+        around += bar.sizeHint().height() if bar.isVisible() else 0
+        return around + rows * self.view.verticalHeader().defaultSectionSize()
 
     def _make_actions(self) -> None:
         """Make what the menu of a row offers; the shortcuts work on the selected row."""
