@@ -51,10 +51,11 @@ class CompareDialog(QDialog):
     """Chooses two models and compares them.
 
     Signals:
-        pictures_asked(list[str]): a picture was activated: all that are listed, from it on, as full paths.
+        pictures_asked(list[str], str): a picture was activated: all that are listed, from it on, as full paths, and the
+            model that gets them wrong.
     """
 
-    pictures_asked = Signal(list)
+    pictures_asked = Signal(list, str)
 
     def __init__(self, parent: QWidget | None, workbench: Workbench, bridge: Bridge, first: str = "") -> None:
         super().__init__(parent)
@@ -96,7 +97,7 @@ class CompareDialog(QDialog):
         self.pictures = PictureList(
             self._bridge, self._workbench.paths.thumbnails, tr("Pictures that only one gets right")
         )
-        self.pictures.opened.connect(self.pictures_asked)
+        self.pictures.opened.connect(lambda paths: self.pictures_asked.emit(paths, self._mistaken))
         self.which = QComboBox()
         self.which.setAccessibleName(tr("Which pictures are shown"))
         self.which.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -207,6 +208,11 @@ class CompareDialog(QDialog):
         self._right.setVisible(bool(comparison.count))  # without common pictures there is nothing to list
         self._body.show()
         self._list()
+
+    @property
+    def _mistaken(self) -> str:
+        """Return the model that is wrong about the pictures that are listed."""
+        return str((self.second if self.which.currentData() else self.first).currentData())
 
     def _list(self) -> None:
         if self._found is None or self.which.currentIndex() < 0:

@@ -34,11 +34,12 @@ class EvaluationView(QWidget):
     """Evaluation of one training job; asks for it only while it can be seen.
 
     Signals:
-        pictures_asked(list[str]): a picture of a cell was activated; paths relative to the dataset's folder.
+        pictures_asked(list[str], str): a picture of a cell was activated; paths relative to the dataset's folder,
+            and the training job whose evaluation it is.
         compare_asked(str): put another model beside this training job's.
     """
 
-    pictures_asked = Signal(list)
+    pictures_asked = Signal(list, str)
     compare_asked = Signal(str)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
@@ -102,7 +103,7 @@ class EvaluationView(QWidget):
         mending = LabelMending(self._workbench, self._bridge)
         paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
         self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest, mending)
-        self.pictures.activated.connect(self.pictures_asked)
+        self.pictures.activated.connect(lambda paths: self.pictures_asked.emit(paths, self._job))
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self.reliability = ReliabilityPlot()

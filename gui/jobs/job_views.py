@@ -26,14 +26,14 @@ class JobViews(QWidget):
     Signals:
         hovered(str): the trial under the pointer, "" for none.
         chosen(str): a trial was clicked, "" for the empty plane.
-        pictures_asked(list[str]): pictures of the evaluation, to be looked at.
+        pictures_asked(list[str], str): pictures of the evaluation of this training job, to be looked at.
         evaluation_shown(bool): another view was opened, and whether it is the evaluation.
         compare_asked(str): put another model beside this training job's.
     """
 
     hovered = Signal(str)
     chosen = Signal(str)
-    pictures_asked = Signal(list)
+    pictures_asked = Signal(list, str)
     evaluation_shown = Signal(bool)
     compare_asked = Signal(str)
 

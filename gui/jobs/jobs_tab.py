@@ -56,7 +56,7 @@ class JobsTab(QWidget):
         use_model_asked(str): use this training job's model for predictions.
         train_again_asked(str): take the settings of this job or trial to the Tuning tab.
         tuning_asked(): there is no job yet, and the user wants to start one.
-        pictures_asked(list[str]): look at these files.
+        pictures_asked(list[str], str): look at these files, with this training job's model.
         deploy_asked(str): serve this training job's model on an endpoint.
         save_model_asked(str): write this training job's model in a format that others run.
     """
@@ -64,7 +64,7 @@ class JobsTab(QWidget):
     use_model_asked = Signal(str)
     train_again_asked = Signal(str)
     tuning_asked = Signal()
-    pictures_asked = Signal(list)
+    pictures_asked = Signal(list, str)
     deploy_asked = Signal(str)
     save_model_asked = Signal(str)
 
@@ -349,10 +349,10 @@ class JobsTab(QWidget):
     def _on_comparison(self, job: str) -> None:
         self.exports.ask_other(job, [(other.shown_name, other.name) for other in self._feed.jobs])
 
-    def _on_pictures(self, pictures: list[str]) -> None:
+    def _on_pictures(self, pictures: list[str], job: str) -> None:
         spec = self.watch.spec
         root = Path(spec.training.dataset_path if spec is not None else "")
-        self.pictures_asked.emit([str(root / picture) for picture in pictures])
+        self.pictures_asked.emit([str(root / picture) for picture in pictures], job)
 
     def _on_export(self) -> None:
         start = str(Path.home() / f"{self.watch.name}.csv")

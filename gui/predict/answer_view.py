@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from core.jobs.accuracy import percent
@@ -25,10 +25,12 @@ class AnswerView(QWidget):
     Signals:
         explanation_asked(str): where did the model look for this class? "" when the answer is not wanted any more.
         back_asked(): back to the table this picture was opened from.
+        step_asked(int): the next picture of that table, or the one before (-1).
     """
 
     explanation_asked = Signal(str)
     back_asked = Signal()
+    step_asked = Signal(int)
 
     def __init__(self, nearest: NearestStrip) -> None:
         super().__init__()
@@ -42,8 +44,16 @@ class AnswerView(QWidget):
         self.why_button.setShortcut("Ctrl+Y")
         self.why_button.toggled.connect(self._on_why)
         self.bars.chosen.connect(self._on_class_chosen)
-        self.back_button = button(tr("Back to the table"), icon_name="chevron-left", kind="link")
+        self.back_button = button(
+            tr("Back to the table"),
+            icon_name="chevron-left",
+            kind="link",
+            tip=tr("Left and Right show its other pictures"),
+        )
         self.back_button.clicked.connect(self.back_asked)
+        for key, step in ((Qt.Key.Key_Left, -1), (Qt.Key.Key_Right, 1)):
+            keys = QShortcut(key, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            keys.activated.connect(lambda step=step: self.step_asked.emit(step))
         self.back_button.hide()
         self._name = ElidedLabel("", "strong")
         self._headline = ElidedLabel("", "large", Qt.TextElideMode.ElideRight)

@@ -154,6 +154,7 @@ class PredictTab(QWidget):
         self.drop.paste_asked.connect(self.paste)
         self.answer.explanation_asked.connect(self._on_explanation_asked)
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
+        self.answer.step_asked.connect(lambda step: self._from_table and self.table.step(step))
         self.judged.judged.connect(self.table.show_truth)
         self.judged.failed.connect(self._show_error)
         self.table.opened.connect(self._on_row_opened)

@@ -137,6 +137,13 @@ class PredictionTable(QWidget):
         self.summary.setText("  ·  ".join(words))
         self.export_button.setEnabled(done + self._unreadable > 0)
 
+    def step(self, by: int) -> None:
+        """Open the picture so many rows after the one that was opened last; none past either end."""
+        index = self.model.index(self.view.currentIndex().row() + by, 0)
+        if index.isValid():
+            self.view.setCurrentIndex(index)
+            self.opened.emit(index.row())
+
     def _on_activated(self, index: QModelIndex) -> None:
         self.opened.emit(index.row())
 

@@ -130,7 +130,7 @@ class Pages:
         page.tuning_asked.connect(self._go_tuning)
         page.deploy_asked.connect(self.cloud.deploy)
         page.save_model_asked.connect(lambda job: self.models.save(ModelAddress.job(job)))
-        page.pictures_asked.connect(lambda paths: self.classify([Path(path) for path in paths]))
+        page.pictures_asked.connect(self._on_pictures)
         return page
 
     @cached_property
@@ -248,6 +248,11 @@ class Pages:
         """Open folders, archives or files of labels as one dataset."""
         self.show_page("data")
         self.data.open_together(folders)
+
+    def _on_pictures(self, paths: list[str], job: str) -> None:
+        """Look at pictures with the model that was judged on them."""
+        self.predict.use_model(job)
+        self.classify([Path(path) for path in paths])
 
     def classify(self, items: Any) -> None:
         """Classify pictures, and folders of them."""

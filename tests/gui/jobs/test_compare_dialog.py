@@ -44,3 +44,4 @@ def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbo
     with qtbot.waitSignal(tab.pictures_asked) as opened:
         dialog.pictures.itemActivated.emit(dialog.pictures.item(0))
     assert [path.replace("\\", "/") for path in opened.args[0]] == ["cat/0.jpg"]
+    assert opened.args[1] == "pets-002", "which is wrong about them: the one that is asked why"

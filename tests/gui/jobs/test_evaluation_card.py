@@ -116,6 +116,7 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     with qtbot.waitSignal(tab.pictures_asked) as asked:
         qtbot.keyClick(pictures.list, Qt.Key.Key_Return)
     assert asked.args[0][0].replace("\\", "/").endswith("data/pets/test/cat/0.jpg")
+    assert asked.args[1] == view._job, "with the model whose evaluation it is"
 
 
 def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):

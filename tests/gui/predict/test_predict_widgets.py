@@ -250,6 +250,9 @@ def test_the_table_fills_sorts_filters_and_sums_up(qtbot):
     table.view.setCurrentIndex(table.model.index(1, 0))
     qtbot.keyClick(table.view, Qt.Key.Key_Return)
     assert opened == [1]
+    for by in (-1, -1, 1, 1, 1):
+        table.step(by)
+    assert opened == [1, 0, 1], "none past either end"
     qtbot.mouseClick(table.export_button, Qt.MouseButton.LeftButton)
 
 
