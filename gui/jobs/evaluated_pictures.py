@@ -101,7 +101,7 @@ class EvaluatedPictures(QWidget):
         column.addWidget(self.caption)
         column.addWidget(self.list, 1)
         column.addLayout(self._make_tools())
-        self.setMinimumWidth(scaled(316))
+        self.setMinimumWidth(scaled(340))
         box = QHBoxLayout(self)
         box.setContentsMargins(8, 0, 0, 0)
         box.addLayout(column, 1)

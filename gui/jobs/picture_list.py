@@ -14,7 +14,7 @@ from core.progress import CancelToken, OnProgress
 from gui.bridge import Bridge
 from gui.shared.thumbnail_pixmaps import Thumbnails, list_icon
 
-EDGE = 72
+EDGE = 64
 _PATH, _SHOWN = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
 
 
