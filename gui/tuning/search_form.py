@@ -21,7 +21,7 @@ from training_scripts.backbones import BACKBONES, FRAMINGS
 from training_scripts.heads import HEADS
 
 _FRAMING_WORDS = {"crop": tr("Crop the middle"), "squash": tr("Squash the whole"), "pad": tr("Pad the whole")}
-_MODE_WORDS = {"head": tr("Head only (fast)"), "fine_tune": tr("Fine-tune the network")}
+_MODE_WORDS = {"head": tr("Head only (fast)"), "fine_tune": tr("Fine-tune (slow)")}
 
 
 class ModelForm(Card):
