@@ -105,13 +105,13 @@ THOROUGH = Preset(
     tr("Thorough"),
     "thorough",
     tr(
-        "Twelve linear heads on three views of each picture, each fitted at once and judged by "
+        "Ten linear heads on three views of each picture, each fitted at once and judged by "
         "cross-validation: the best model for most datasets."
     ),
     (ContinuousRange("weight_decay", 1e-4, 0.3, Scaling.LOGARITHMIC),),
     {"backbone": DEFAULT_BACKBONE, "preprocessing": "squash", "views": "3", **_AT_ONCE},
     objective=Objective("cv:loss"),
-    max_jobs=12,
+    max_jobs=10,
 )
 
 NOTEBOOK = Preset(
