@@ -274,7 +274,7 @@ def test_patience(channel: Path, new_job: NewJob, in_job: Run, capsys: pytest.Ca
     assert len(valid) == int(np.nanargmin(valid)) + 1 + 2
     judged = json.loads((job.data / "evaluation.json").read_text(encoding="utf-8"))["valid"]
     right = int(np.trace(judged["confusion"]))
-    assert f"valid_count=12 valid_right={right}" in said.splitlines()  # of the epoch that is kept
+    assert f"\nvalid_count=12 valid_right={right} weakest=" in said  # of the epoch that is kept
 
 
 @pytest.mark.parametrize(
