@@ -61,6 +61,7 @@ class EvaluationView(QWidget):
         box.addWidget(self.summary)
         box.addWidget(self.figures)
         box.addWidget(self._split, 1)
+        box.addStretch(0)
         self._show_message(tr("No model to evaluate yet."))
 
     def _make_top(self) -> None:

@@ -256,13 +256,13 @@ def test_a_folder_becomes_a_table_that_sorts_opens_and_exports(qtbot, tab, train
     qtbot.keyClick(tab.table.view, Qt.Key.Key_Return)
     _wait_for_answer(qtbot, tab, "green/green 1.jpg", "green")
     assert tab.answer.back_button.isVisible()
-    before = tab.answer.name
-    qtbot.keyClick(tab.answer, Qt.Key.Key_Left)
-    qtbot.waitUntil(lambda: tab.answer.name != before)
-    qtbot.keyClick(tab.answer, Qt.Key.Key_Right)
-    qtbot.waitUntil(lambda: tab.answer.name == before)
     qtbot.mouseClick(tab.answer.back_button, Qt.MouseButton.LeftButton)
     assert tab.pages.currentWidget() is tab.table
+    opened, shown = [], tab.table.view.currentIndex().row()
+    tab.table.opened.connect(opened.append)
+    by = -1 if shown else 1
+    tab.answer.step_asked.emit(by)
+    assert opened == [shown + by], "the picture beside the one that was opened"
 
 
 def test_many_can_be_cancelled_and_the_answers_stay(qtbot, tab, trained_job):
