@@ -35,7 +35,7 @@ def demo(options: argparse.Namespace, paths: AppPaths, console: Console) -> int:
             return status
         console.note("")
         console.note(tr("2/3  Evaluating the best trial on the test split ..."))
-        evaluation = workbench.models.evaluation(spec.name, "test", console.progress, CancelToken())
+        evaluation = workbench.evaluations.of_job(spec.name, "test", console.progress, CancelToken())
         console.note(evaluation_text(evaluation))
         console.note("")
         console.note(tr("3/3  Classifying one picture of the test split ..."))

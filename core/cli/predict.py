@@ -88,9 +88,11 @@ def evaluate(options: argparse.Namespace, paths: AppPaths, console: Console) -> 
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
         if options.folder is None:
-            found = workbench.models.evaluation(options.model, options.split or "test", console.progress, CancelToken())
+            found = workbench.evaluations.of_job(
+                options.model, options.split or "test", console.progress, CancelToken()
+            )
         else:
-            found = workbench.models.evaluation_of_folder(
+            found = workbench.evaluations.of_folder(
                 workbench.models.find(options.model),
                 Path(options.folder).expanduser(),
                 options.split,
@@ -110,7 +112,9 @@ def compare(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
         workbench.models.warm_up()
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        found = workbench.models.compare(options.model, options.other, options.split, console.progress, CancelToken())
+        found = workbench.evaluations.compare(
+            options.model, options.other, options.split, console.progress, CancelToken()
+        )
     finally:
         workbench.close()
     data = {
@@ -153,13 +157,13 @@ def threshold(options: argparse.Namespace, paths: AppPaths, console: Console) ->
     try:
         workbench.engine.refresh()
         say_best(workbench, options.model, console)
-        found = workbench.models.evaluation(options.model, options.split, console.progress, CancelToken())
+        found = workbench.evaluations.of_job(options.model, options.split, console.progress, CancelToken())
         from core.predict.coverage import coverage_curve, threshold_of_share
 
         curve = coverage_curve(found.pictures)
         value = options.value if options.keep is None else threshold_of_share(curve, options.keep)
         if value is not None or options.undo:
-            found = replace(found, threshold=workbench.models.move_threshold(found.job, value))
+            found = replace(found, threshold=workbench.evaluations.move_threshold(found.job, value))
     finally:
         workbench.close()
     if found.threshold is None or (answered := found.answered) is None:

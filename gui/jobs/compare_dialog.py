@@ -162,8 +162,8 @@ class CompareDialog(QDialog):
         split, workbench = _SPLITS[max(0, self._splits.checkedId())], self._workbench
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> _Found:
-            found = workbench.models.compare(first, second, split, on_progress, cancel)
-            root = workbench.models.evaluation(first, split, on_progress, cancel).root or Path()
+            found = workbench.evaluations.compare(first, second, split, on_progress, cancel)
+            root = workbench.evaluations.of_job(first, split, on_progress, cancel).root or Path()
             values = (*workbench.store.metrics(first), *workbench.store.metrics(second))
             return _Found(found, values, root)
 

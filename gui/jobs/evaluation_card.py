@@ -167,7 +167,7 @@ class EvaluationView(QWidget):
         workbench = self._workbench
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Evaluation:
-            return workbench.models.evaluation(job, split, on_progress, cancel)
+            return workbench.evaluations.of_job(job, split, on_progress, cancel)
 
         self.message.hide()
         self.progress.start(tr("Evaluating on {split}").format(split=split))
@@ -235,7 +235,7 @@ class EvaluationView(QWidget):
             return
 
         def work(on_progress: OnProgress, cancel: CancelToken) -> Threshold:
-            return workbench.models.move_threshold(found.job, value)
+            return workbench.evaluations.move_threshold(found.job, value)
 
         def done(threshold: Threshold) -> None:
             if self._evaluation is found:

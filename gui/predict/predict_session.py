@@ -137,11 +137,11 @@ class PredictSession(QObject):
 
         Beside all else: pictures can be looked at meanwhile.
         """
-        model, models = self._model, self._workbench.models
+        model, evaluations = self._model, self._workbench.evaluations
         assert model is not None  # it has answered
         self.stop_judging()
         self._judging = self._bridge.run(
-            lambda on_progress, cancel: models.evaluation_of_answers(model, folder, answers, on_progress, cancel),
+            lambda on_progress, cancel: evaluations.of_answers(model, folder, answers, on_progress, cancel),
             on_done,
             on_error,
         )

@@ -15,7 +15,7 @@ def judged(job: str, right: set[int]):
 
 def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbot, monkeypatch):
     first, second = judged("pets-001", set(range(2, 12))), judged("pets-002", {0, 2, 3, 4})
-    models = tab._workbench.models
+    models, evaluations = tab._workbench.models, tab._workbench.evaluations
     choices = [ModelChoice("pets-001", "Best trial of pets", 1.0), ModelChoice("pets-002", "pets-002", 2.0)]
     asked = []
 
@@ -24,8 +24,8 @@ def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbo
         return compare(first, second, settings={"head": "linear"}, other_settings={"head": "linear", "folds": "5"})
 
     monkeypatch.setattr(models, "choices", lambda: choices)
-    monkeypatch.setattr(models, "compare", compared)
-    monkeypatch.setattr(models, "evaluation", lambda job, split, on_progress, cancel: first)
+    monkeypatch.setattr(evaluations, "compare", compared)
+    monkeypatch.setattr(evaluations, "of_job", lambda job, split, on_progress, cancel: first)
     add_search(engine, "pets", trials=2)
     detail = start_jobs(tab, feed, qtbot)
     detail.views.tabs.setCurrentIndex(4)

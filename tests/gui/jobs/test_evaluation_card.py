@@ -34,8 +34,8 @@ def test_the_threshold_is_moved_kept_and_taken_back(tab, engine, feed, qtbot, mo
         moves.pop() if value is None else moves.append(value)
         return threshold()
 
-    monkeypatch.setattr(tab._workbench.models, "evaluation", evaluate)
-    monkeypatch.setattr(tab._workbench.models, "move_threshold", move)
+    monkeypatch.setattr(tab._workbench.evaluations, "of_job", evaluate)
+    monkeypatch.setattr(tab._workbench.evaluations, "move_threshold", move)
     add_search(engine, "pets", trials=2)
     detail = start_jobs(tab, feed, qtbot)
     detail.views.tabs.setCurrentIndex(4)
@@ -77,8 +77,8 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
     judged = [EvaluatedPicture(f"test/cat/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
     judged += [EvaluatedPicture(f"test/dog/{n}.jpg", "dog", "dog", 0.8) for n in range(2)]
     monkeypatch.setattr(
-        tab._workbench.models,
-        "evaluation",
+        tab._workbench.evaluations,
+        "of_job",
         lambda job, split, on_progress, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
     )
     add_search(engine, "pets", trials=2)
@@ -151,8 +151,8 @@ def test_the_bar_of_a_search_keeps_its_place(engine, qtbot):
 def test_the_figure_that_a_page_begins_with_opens_the_pictures_behind_it(tab, engine, feed, qtbot, monkeypatch):
     judged = [EvaluatedPicture(f"valid/{n}.jpg", "cat", "cat" if n else "dog", 0.9) for n in range(4)]
     monkeypatch.setattr(
-        tab._workbench.models,
-        "evaluation",
+        tab._workbench.evaluations,
+        "of_job",
         lambda job, split, on_progress, cancel: summarise(judged, ("cat", "dog"), split, job, 0.2),
     )
     add_search(engine, "pets", trials=3, best_metrics={"valid:accuracy": 0.75})
@@ -175,8 +175,8 @@ def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qt
     names = tuple(f"a class with a long name {number:03d}" for number in range(120))
     judged = [EvaluatedPicture(f"{n}.jpg", names[n % 120], names[n % 120 if n % 7 else 0], 0.9) for n in range(600)]
     monkeypatch.setattr(
-        tab._workbench.models,
-        "evaluation",
+        tab._workbench.evaluations,
+        "of_job",
         lambda job, split, on_progress, cancel: summarise(judged, names, split, job, 0.2),
     )
     add_search(engine, "pets", trials=2)
@@ -200,7 +200,7 @@ def test_of_many_classes_the_table_is_a_heat_map_that_fits(tab, engine, feed, qt
 def test_the_trials_come_back_under_the_evaluation_when_the_window_grows(tab, engine, feed, qtbot, monkeypatch):
     judged = [EvaluatedPicture("test/cat/0.jpg", "cat", "cat", 0.9)]
     evaluation = summarise(judged, ("cat", "dog"), "test", "pets", 0.2)
-    monkeypatch.setattr(tab._workbench.models, "evaluation", lambda *arguments: evaluation)
+    monkeypatch.setattr(tab._workbench.evaluations, "of_job", lambda *arguments: evaluation)
     add_search(engine, "pets", trials=2)
     detail = start_jobs(tab, feed, qtbot)
     tab.resize(1190, 660)

@@ -108,7 +108,7 @@ def test_a_search_computes_its_features_once_and_the_next_one_not_at_all(engine,
     assert (folder / "output" / "data" / "evaluation.json").is_file()
     bench = Workbench(paths, engine)
     bench.data.remember(manifest)
-    assert bench.models.evaluation("again").accuracy == 1.0
+    assert bench.evaluations.of_job("again").accuracy == 1.0
     bench.close()
 
 

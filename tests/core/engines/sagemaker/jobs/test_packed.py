@@ -93,7 +93,7 @@ def test_it_is_one_job_and_finds_what_the_local_engine_finds(engine, manifest, c
     assert list((engine.job_folder(best.name) / "output" / "tensors").rglob("*.tfevents"))
     bench = Workbench(paths, engine)
     bench.data.remember(manifest)
-    assert bench.models.evaluation(best.name).accuracy == 1.0
+    assert bench.evaluations.of_job(best.name).accuracy == 1.0
     bench.close()
     model = engine.fetch_artifact(best.name)
     assert (model / "model.pth").is_file()
