@@ -9,7 +9,7 @@ from core.errors import DatasetError
 from core.formats.coco import split_by_name
 from core.formats.dataset_format import DatasetFormat, Reader
 from core.formats.records import Listing
-from core.formats.source import Collector, Source
+from core.formats.source import Collector, Source, path_of_address
 from core.translation import tr
 
 _LOOKED_AT = 50
@@ -26,8 +26,13 @@ def _pairs(source: Source, path: str) -> list[tuple[str, str]]:
 
 
 def _pair(source: Source, path: str, line: str) -> tuple[str, str]:
+    near = os.path.dirname(path)
+    address, *label = line.split(maxsplit=1)
+    # What follows a whole address is the label, also where the address ends in a query that would take it along.
+    if (found := path_of_address(address)) is not None and source.index.find(address, near) is not None:
+        return address, label[0] if label else os.path.basename(os.path.dirname(found))
     name, _, label = line.rpartition("\t") if "\t" in line else line.rpartition(" ")
-    whole = source.index.find(line, os.path.dirname(path)) is not None or (os.path.isabs(line) and os.path.isfile(line))
+    whole = source.index.find(line, near) is not None or (os.path.isabs(line) and os.path.isfile(line))
     if whole or not name:
         return line, os.path.basename(os.path.dirname(line.replace("\\", "/")))
     return name.strip(), label.strip()

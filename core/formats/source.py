@@ -135,9 +135,8 @@ class PictureIndex:
         direct = os.path.normpath(f"{near}/{wanted}" if near else wanted)
         if direct in self.paths:
             return direct
-        if _ADDRESS.match(wanted):
-            wanted = unquote(_ADDRESS.sub("", wanted).partition("?")[0].partition("#")[0])
-        parts = [part for part in wanted.split("/") if part not in ("", ".")]
+        address = path_of_address(wanted)
+        parts = [part for part in (wanted if address is None else address).split("/") if part not in ("", ".")]
         if not parts:
             return None
         last = parts[-1].lower()
@@ -158,6 +157,13 @@ def _best(found: Collection[str], folders: list[str], near: str) -> str | None:
 
     ranked = sorted(found, key=agreement, reverse=True)
     return None if agreement(ranked[0]) == agreement(ranked[1]) else ranked[0]
+
+
+def path_of_address(name: str) -> str | None:
+    """Return the path of an address as a file is called, without what is asked of its server; None if it is none."""
+    if (address := _ADDRESS.match(name)) is None:
+        return None
+    return unquote(name[address.end() :].partition("?")[0].partition("#")[0])
 
 
 class Collector:

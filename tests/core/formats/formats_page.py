@@ -64,7 +64,11 @@ def _lines() -> Iterator[str]:
     yield "| format | endings | good for |\n|---|---|---|"
     for picture in PICTURE_FORMATS:
         yield f"| {picture.name} | {' '.join(picture.suffixes)} | {_cell(picture.good_for)} |"
-    yield f"\nNamed when they are met, but not read: {', '.join(sorted(foreign.name for foreign in FOREIGN))}."
+    for foreign in FOREIGN:
+        if foreign.package:
+            yield f"| {foreign.name} | {' '.join(foreign.suffixes)} | Read with the package {foreign.package}. |"
+    unread = sorted(foreign.name for foreign in FOREIGN if not foreign.package)
+    yield f"\nNamed when they are met, but not read: {', '.join(unread)}."
 
 
 def _written(writer: object) -> str:

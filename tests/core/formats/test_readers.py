@@ -250,6 +250,22 @@ def test_a_list_of_paths_and_labels(tmp_path: Path) -> None:
     assert (found.format, labels(found)) == ("list", said())
 
 
+@pytest.mark.parametrize(
+    ("line", "suffix"),
+    [
+        ("https://a.b/c/{name} {label}", ""),
+        ("https://a.b/other/{name}?size=3&of=/x/y\t{label} one", " one"),
+        ("https://a.b/other/{name}?size=3 {label} one", " one"),
+        ("https://a.b/{label}%20one/{name}?of=/x/y", " one"),
+        ("s3://bucket/my pictures/{name} {label}", ""),
+    ],
+)
+def test_a_list_of_addresses_that_were_fetched(tmp_path: Path, line: str, suffix: str) -> None:
+    content = "\n".join(line.format(name=name, label=label) for name, label in SAID.items())
+    found = listing(text(flat(tmp_path), "list.txt", content))
+    assert (found.format, labels(found)) == ("list", {path: label + suffix for path, label in said().items()})
+
+
 def test_a_list_of_paths_alone_takes_their_folders(tmp_path: Path) -> None:
     elsewhere = pictures(tmp_path / "store", *(f"{label}/{name}" for name, label in SAID.items()))
     content = "\n".join(str(elsewhere / label / name) for name, label in SAID.items() if name != "cat0.jpg")
