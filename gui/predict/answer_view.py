@@ -53,7 +53,7 @@ class AnswerView(QWidget):
         self.back_button.clicked.connect(self.back_asked)
         for key, step in ((Qt.Key.Key_Left, -1), (Qt.Key.Key_Right, 1)):
             keys = QShortcut(key, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            keys.activated.connect(lambda step=step: self.step_asked.emit(step))
+            keys.activated.connect(lambda step=step: self._on_step(step))
         self.back_button.hide()
         self._name = ElidedLabel("", "strong")
         self._headline = ElidedLabel("", "large", Qt.TextElideMode.ElideRight)
@@ -164,6 +164,10 @@ class AnswerView(QWidget):
         card.add(self._figures)
         card.setMinimumWidth(260)
         return card
+
+    def _on_step(self, by: int) -> None:
+        if self.back_button.isVisible():  # it was opened from a table
+            self.step_asked.emit(by)
 
     def _on_why(self, checked: bool) -> None:
         if not checked:
