@@ -154,7 +154,7 @@ class PredictTab(QWidget):
         self.drop.paste_asked.connect(self.paste)
         self.answer.explanation_asked.connect(self._on_explanation_asked)
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
-        self.answer.step_asked.connect(self._on_step_asked)
+        self.answer.step_asked.connect(self.table.step)
         self.judged.judged.connect(self.table.show_truth)
         self.judged.failed.connect(self._show_error)
         self.table.opened.connect(self._on_row_opened)
@@ -287,10 +287,6 @@ class PredictTab(QWidget):
         model, shown, workbench = self.session.model, self._shown, self._workbench
         if model is not None and shown is not None:
             self.nearest.ask(lambda cancel: workbench.models.nearest(model, shown.source, cancel))
-
-    def _on_step_asked(self, by: int) -> None:
-        if self._from_table:
-            self.table.step(by)
 
     def _on_row_opened(self, row: int) -> None:
         answer = self.table.model.answer(row)
