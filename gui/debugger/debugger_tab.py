@@ -264,7 +264,7 @@ class DebuggerTab(QWidget):
         self.progress.finish()
         if self.detail is None:
             self._build_views()
-        assert self.below is not None
+        assert self.detail is not None and self.below is not None
         self._view = view
         issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
         found = plural("{count:,} issue", "{count:,} issues", issues) if issues else tr("no issues")
@@ -277,6 +277,7 @@ class DebuggerTab(QWidget):
         nothing = tr("No rule has said anything of this job yet.") if view.running else tr("No rule ran on this job.")
         self._no_rules.set_texts(nothing)
         self._rule_pages.setCurrentIndex(1 if view.outcomes else 0)
+        self.detail.setVisible(bool(view.outcomes))  # where there is no rule none can be chosen
         self.aws_report.setVisible(bool(view.aws_report))
         self.rules.set_outcomes(view.outcomes)
         self.below.show_view(view)

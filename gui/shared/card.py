@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.shared.basics import ElidedLabel, label
@@ -45,8 +46,15 @@ class Card(QFrame):
         self.setAccessibleName(text)
 
 
+CONTEXT_LETTERS = 28
+"""So many letters of a header's context are worth more than the words on its buttons with icons."""
+
+
 class PageHeader(QFrame):
-    """The slim header of a tab: title, context in muted words, its one primary action at the right."""
+    """The slim header of a tab: title, context in muted words, its one primary action at the right.
+
+    Where it is too narrow for both, secondary actions show their icons without words, the first ones first.
+    """
 
     def __init__(self, title: str, context: str = "", primary: QPushButton | None = None) -> None:
         super().__init__()
@@ -55,13 +63,14 @@ class PageHeader(QFrame):
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID * 2)
         bar.addWidget(label(title, "title"))
-        self._context = ElidedLabel(context, "muted", fewest=12)
+        self._context = ElidedLabel(context, "muted", Qt.TextElideMode.ElideRight, fewest=12)
         self._context.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(self._context, 1)
         self._actions = QHBoxLayout()
         self._actions.setSpacing(GRID)
         bar.addLayout(self._actions)
         self._primary = primary
+        self._words: dict[QPushButton, str] = {}
         if primary is not None:
             primary.setProperty("kind", "primary")
             bar.addWidget(primary)
@@ -71,14 +80,38 @@ class PageHeader(QFrame):
         """Change the muted words beside the title; `tip` says more than they do."""
         self._context.set_tip(tip)
         self._context.setText(text)
+        self._fit()
 
     def add_action(self, widget: QWidget) -> None:
         """Put a secondary control left of the primary action."""
         self._actions.addWidget(widget)
+        if isinstance(widget, QPushButton) and not widget.icon().isNull():
+            self._words[widget] = widget.text()
+            widget.setAccessibleName(widget.text())
         if self._primary is not None:
             # Tab follows the order in which widgets were given to their parent, and should go from left to right.
             self._primary.setParent(None)
             self._bar.addWidget(self._primary)
+
+    def event(self, event: QEvent) -> bool:
+        """Make room for the context when the header or one of its actions has another size."""
+        done = super().event(event)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        metrics, text = self._context.fontMetrics(), self._context.text()
+        wanted = min(metrics.horizontalAdvance(text), CONTEXT_LETTERS * metrics.averageCharWidth())
+        taken = self._bar.minimumSize().width() - self._context.minimumSizeHint().width()
+        shown = {action: words for action, words in self._words.items() if not action.isHidden()}
+        width = {action: action.fontMetrics().horizontalAdvance(words) for action, words in shown.items()}
+        missing = taken + wanted - self.width() + sum(width[action] for action in shown if not action.text())
+        for action, words in shown.items():
+            words = "" if missing > 0 else words
+            missing -= 0 if words else width[action]
+            if action.text() != words:
+                action.setText(words)
 
 
 def page_layout(page: QWidget) -> QVBoxLayout:

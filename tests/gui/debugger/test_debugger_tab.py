@@ -424,3 +424,4 @@ def test_nothing_is_said_to_be_missing_before_it_was_looked_for(tab, engine, qtb
     tab.feed.refresh()
     qtbot.waitUntil(lambda: "No tensors were saved for this job." in sentences(tab))
     assert "No rule ran on this job." in sentences(tab)
+    assert not tab.detail.isVisible(), "a rule is asked for where there is none"

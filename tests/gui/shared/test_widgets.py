@@ -18,7 +18,7 @@ from core.errors import UserFacingError
 from core.jobs.status import JobStatus, RuleStatus
 from core.progress import Progress
 from gui.shared.basics import ElidedLabel, button, icon_button, label, padded, set_invalid
-from gui.shared.card import Card, PageHeader
+from gui.shared.card import CONTEXT_LETTERS, Card, PageHeader
 from gui.shared.feedback import Banner, EmptyState, InlineError, ProgressRow, format_bytes
 from gui.shared.field import Field
 from gui.shared.pill import StatusPill, status_look
@@ -90,6 +90,29 @@ def test_a_card_and_a_header_hold_what_they_are_given(qtbot):
     assert primary.property("kind") == "primary"
     assert card.accessibleName() == card.title.text() == "Network"
     assert "roses" in [child.text() for child in header.findChildren(QLabel)]
+
+
+def test_a_narrow_header_keeps_its_context_before_the_words_of_its_actions(qtbot):
+    header = PageHeader("Data", "flowers of the garden, both years", QPushButton("Use this dataset"))
+    qtbot.addWidget(header)
+    first = button("Open another folder", icon_name="folder-open")
+    last = button("Find the best model", icon_name="star")
+    for action in (first, last):
+        header.add_action(action)
+    context = header.findChildren(QLabel)[1]
+
+    def settled(width):
+        header.resize(width, header.height())
+        QApplication.processEvents()
+        return first.text(), last.text(), context.width() >= CONTEXT_LETTERS * context.fontMetrics().averageCharWidth()
+
+    header.show()
+    wide = header.layout().minimumSize().width() + 400
+    assert settled(wide) == ("Open another folder", "Find the best model", True)
+    found = [settled(width) for width in range(wide, wide - 700, -10)]
+    assert ("", "Find the best model", True) in found and ("", "", True) in found
+    assert first.accessibleName() == "Open another folder" and not first.icon().isNull()
+    assert settled(wide) == ("Open another folder", "Find the best model", True)
 
 
 def test_an_empty_state_has_a_button_only_when_there_is_something_to_do(qtbot):
