@@ -264,7 +264,8 @@ class DebuggerTab(QWidget):
         self.progress.finish()
         if self.detail is None:
             self._build_views()
-        assert self.detail is not None and self.below is not None
+        assert self.detail is not None
+        assert self.below is not None
         self._view = view
         issues = sum(outcome.status is RuleStatus.ISSUES_FOUND for outcome in view.outcomes)
         found = plural("{count:,} issue", "{count:,} issues", issues) if issues else tr("no issues")

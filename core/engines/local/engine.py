@@ -20,7 +20,7 @@ from core.engines.local.detached import reap, this_process
 from core.engines.local.job_runtime import RUNTIME_FILE, Runtime
 from core.engines.local.logtail import read_lines
 from core.engines.local.lost_models import interrupt, interrupt_damaged_models, interrupt_lost_models
-from core.engines.local.recovery import RECORD_FILE, recover, write_record
+from core.engines.local.recovery import RECORD_FILE, add_unrecorded, recover, write_record
 from core.engines.local.supervision import SupervisorWatch, reap_orphans, start_supervisor
 from core.errors import EngineError, ModelError, NoRoom
 from core.jobs.contract import JobFolder
@@ -67,6 +67,7 @@ class LocalEngine(Engine):
         self._unsaid: set[str] = set()
         with contextlib.suppress(NoRoom):
             recover(store, paths.jobs)
+            add_unrecorded(store, paths.jobs)
 
     @property
     def own_script(self) -> str | None:

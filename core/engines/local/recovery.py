@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -13,7 +14,8 @@ from core.engine_names import LOCAL
 from core.engines.local.detached import kill_tree
 from core.engines.local.logtail import LogTail
 from core.engines.local.supervision import is_supervisor
-from core.errors import SagehoundError
+from core.engines.local.watched import BEGUN_FILE, watched_spec
+from core.errors import SagehoundError, SpecError
 from core.jobs.contract import JobFolder, Scraper
 from core.jobs.head_models import left_head_alone
 from core.jobs.records import Job, MetricEvent, TrainingJob
@@ -111,6 +113,29 @@ def recover(store: Store, jobs: Path) -> int:
         unread = plural("{count} record could not be read.", "{count} of their records could not be read.", lost)
         store.say_recovered(f"{said} {unread}" if lost else said)
     return len(found)
+
+
+def add_unrecorded(store: Store, jobs: Path) -> None:
+    """Record the watched trainings whose watching process was killed before it could.
+
+    As running, with that process to answer for them: who looks next finds that it is gone.
+    """
+    for file in jobs.glob(f"*/{BEGUN_FILE}"):
+        try:
+            told = read_json(file)
+            process = ProcessIdentity(**told["process"])
+            command, stop_on, where = told["command"], told["stop_on"], told["folder"]
+            spec = watched_spec(file.parent.name, command, stop_on, bool(told["attached"]), where)
+            began = file.stat().st_mtime
+        except (*UNUSABLE, SagehoundError) as error:
+            _logger.warning("%s cannot be recorded: %s", file.parent.name, error)
+            continue
+        if process.is_alive:
+            continue
+        with contextlib.suppress(SpecError):
+            store.add_job(replace(new_record(spec), created=began), spec, process)
+            store.update_job(spec.name, status=JobStatus.IN_PROGRESS, secondary_status="Training", started=began)
+        file.unlink(missing_ok=True)
 
 
 def _read(store: Store, file: Path) -> _Found | None:

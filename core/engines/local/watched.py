@@ -13,24 +13,29 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from core.engines.local.watched_process import AttachedProcess, Script, Trained, signals_for_script, wait_for
 from core.errors import SagehoundError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.job_names import unique_name
 from core.paths import ROOT, AppPaths
 from core.translation import tr
+from training_scripts.processes import NO_PROCESS, identify
+
+if TYPE_CHECKING:
+    from core.jobs.specs import TrainingSpec
 
 _STARTUP = ROOT / "training_scripts" / "watch" / "startup"
 _VARIABLE = "SAGEHOUND_WATCH"
+BEGUN_FILE = "watch.json"
+"""What is known of a job until it has a record: its command and who watches it, should that process be killed first."""
 CLOSED = "watch-closed"
 """The file that `close` leaves in the output folder of a training that was attached to."""
 _POLL_S = 0.25
@@ -39,24 +44,6 @@ _REST = 50
 _LONGEST_REST_S = 10.0
 _GRACE_S = 30.0
 _logger = logging.getLogger(__name__)
-
-
-class Trained(Protocol):
-    """The process that trains, as far as it has to be known: what `subprocess.Popen` has of it."""
-
-    returncode: int
-
-    def poll(self) -> int | None:
-        """Return its exit status once it has ended."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; raises subprocess.TimeoutExpired."""
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-
-    def kill(self) -> None:
-        """End it."""
 
 
 class WatchedJob:
@@ -105,6 +92,15 @@ class WatchedJob:
         """Return why the script was ended, "" where it came to its own end."""
         return self._stopping
 
+    def _begin(self) -> None:
+        """Make the job's folder."""
+        self._paths.create()
+        self.folder.create()
+        told = {"command": self.command, "folder": os.getcwd(), "stop_on": sorted(self._stop_on)}
+        told |= {"attached": self.attached, "process": asdict(identify(os.getpid()) or NO_PROCESS)}
+        with contextlib.suppress(OSError):
+            (self.folder.root / BEGUN_FILE).write_text(json.dumps(told), encoding="utf-8")
+
     def _follow(self, process: Trained) -> None:
         """Keep the job's record, and look at what the script leaves, until it ends."""
         with contextlib.suppress(OSError, AttributeError):
@@ -117,14 +113,15 @@ class WatchedJob:
 
         store = Store(self._paths.database)
         try:
-            record = _Record(store, self.name, self.command, self._stop_on, self.attached)
+            record = _Record(store, watched_spec(self.name, self.command, self._stop_on, self.attached, os.getcwd()))
             record.add()
+            (self.folder.root / BEGUN_FILE).unlink(missing_ok=True)
             tail, scraper = LogTail(self.folder.log), Scraper(record.spec.metrics)
             rules = _TensorRules(self.folder, self.name, self._stop_on)
             while process.poll() is None:
                 self._look(record, tail.new_lines(), scraper, rules)
                 self._obey(process)
-                _wait(process, _POLL_S)
+                wait_for(process, _POLL_S)
             rules.finish()
             self._look(record, tail.new_lines(ended=True), scraper, rules)
             code = process.returncode
@@ -203,9 +200,8 @@ class WatchedScript(WatchedJob):
         Raises:
             UserFacingError: it could not be started.
         """
-        self._paths.create()
-        self.folder.create()
-        with _signals() as forwarded:
+        self._begin()
+        with signals_for_script() as forwarded:
             process = self._start()
             forwarded.process = process
             try:
@@ -214,9 +210,10 @@ class WatchedScript(WatchedJob):
                 _logger.exception("%s is not watched any longer", self.name)
                 print(tr("sagehound: the script runs on unwatched: {error}").format(error=error), file=sys.stderr)
             code = process.wait()
+            process.end_rest()
         return 128 - code if code < 0 else code
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Script:
         environment = dict(os.environ)
         before = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(_STARTUP), self.first, before) if part)
@@ -231,7 +228,7 @@ class WatchedScript(WatchedJob):
         )
         try:
             # What the shell handed on belongs to the script: python <(…) reads its program from there.
-            return subprocess.Popen(self.command, env=environment, close_fds=False)
+            return Script(self.command, env=environment, close_fds=False)
         except OSError as error:
             raise UserFacingError(
                 tr("{command} could not be started.").format(command=self.command[0]),
@@ -259,62 +256,32 @@ class AttachedTraining(WatchedJob):
 
     def create(self) -> Path:
         """Make the job's folder; returns it."""
-        self._paths.create()
-        self.folder.create()
+        self._begin()
         return self.folder.root
 
     def run(self) -> None:
         """Keep the record until the training ends."""
-        self._follow(_Attached(self._pid, self.folder.output / CLOSED))
+        self._follow(AttachedProcess(self._pid, self.folder.output / CLOSED))
 
 
-class _Attached:
-    """A process that is not a child of this one. Asked to end it hears Ctrl-C, which a notebook survives."""
+def watched_spec(
+    name: str, command: Sequence[str], stop_on: Collection[str], attached: bool, folder: str
+) -> TrainingSpec:
+    """Return what was asked for where a command was watched in `folder`."""
+    from core.jobs.contract import default_metrics
+    from core.jobs.specs import ATTACHED, DebuggerConfig, TrainingSpec
 
-    returncode = 0
-
-    def __init__(self, pid: int, closed: Path) -> None:
-        from core.engines.local.detached import identity_of
-
-        self._process, self._closed = identity_of(pid), closed
-
-    def poll(self) -> int | None:
-        if self._closed.exists():
-            return 0
-        if self._process.is_alive:
-            return None
-        self.returncode = 1
-        return 1
-
-    def wait(self, timeout: float | None = None) -> int:
-        end = math.inf if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if time.monotonic() >= end:
-                raise subprocess.TimeoutExpired("", timeout or 0)
-            time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
-        return code
-
-    def terminate(self) -> None:
-        if self._process.is_alive:
-            os.kill(self._process.pid, signal.SIGINT)
-
-    kill = terminate
+    told = {"command": " ".join(command), "folder": folder}
+    told |= {ATTACHED: "true"} if attached else {}
+    rules = DebuggerConfig(actions=dict.fromkeys(sorted(stop_on), "stop"))
+    return TrainingSpec(name, {}, told, default_metrics(), debugger=rules, command=tuple(command))
 
 
 class _Record:
     """The job's record in the store. A full disk or a lost database costs the record, never the script."""
 
-    def __init__(
-        self, store: Any, name: str, command: Sequence[str], stop_on: Collection[str], attached: bool = False
-    ) -> None:
-        from core.jobs.contract import default_metrics
-        from core.jobs.specs import ATTACHED, DebuggerConfig, TrainingSpec
-
-        self._store, self._name = store, name
-        told = {"command": " ".join(command), "folder": os.getcwd()}
-        told |= {ATTACHED: "true"} if attached else {}
-        rules = DebuggerConfig(actions=dict.fromkeys(sorted(stop_on), "stop"))
-        self.spec = TrainingSpec(name, {}, told, default_metrics(), debugger=rules, command=tuple(command))
+    def __init__(self, store: Any, spec: TrainingSpec) -> None:
+        self._store, self._name, self.spec = store, spec.name, spec
         self._epochs: dict[str, float] = {}
 
     def add(self) -> None:
@@ -369,35 +336,6 @@ class _TensorRules:
     def finish(self) -> None:
         """Note that no more will come."""
         self._watched.ended = True
-
-
-class _Forwarded:
-    process: subprocess.Popen[bytes] | None = None
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[_Forwarded]:
-    """Leave Ctrl-C to the script, which hears it too, and hand on a request to end."""
-    forwarded = _Forwarded()
-
-    def hand_on(number: int, frame: object) -> None:
-        if forwarded.process is not None and forwarded.process.poll() is None:
-            forwarded.process.send_signal(number)
-
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before: Mapping[int, Any] = {number: signal.signal(number, hand_on) for number in numbers}
-    interrupted = signal.signal(signal.SIGINT, lambda number, frame: None)
-    try:
-        yield forwarded
-    finally:
-        signal.signal(signal.SIGINT, interrupted)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _wait(process: Trained, seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
 
 
 def _script_name(command: Sequence[str]) -> str:

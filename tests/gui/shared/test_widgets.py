@@ -110,8 +110,8 @@ def test_a_narrow_header_keeps_its_context_before_the_words_of_its_actions(qtbot
     wide = header.layout().minimumSize().width() + 400
     assert settled(wide) == ("Open another folder", "Find the best model", True)
     found = [settled(width) for width in range(wide, wide - 700, -10)]
-    assert ("", "Find the best model", True) in found and ("", "", True) in found
-    assert first.accessibleName() == "Open another folder" and not first.icon().isNull()
+    assert {("", "Find the best model", True), ("", "", True)} <= set(found)
+    assert first.accessibleName() == "Open another folder"
     assert settled(wide) == ("Open another folder", "Find the best model", True)
 
 

@@ -1,0 +1,73 @@
+"""What is left of a watched training whose processes are killed."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import psutil
+import pytest
+
+from core.engines.local.detached import this_process
+from core.engines.local.engine import LocalEngine
+from core.engines.local.watched import BEGUN_FILE, WatchedScript
+from core.engines.local.watched_process import Script
+from core.jobs.status import JobStatus
+from core.paths import AppPaths
+from core.store import INTERRUPTED, Store
+
+LAUNCHER = """
+import subprocess, sys
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(worker.pid, flush=True)
+worker.wait()
+"""
+
+
+@pytest.mark.parametrize("end", [Script.terminate, Script.kill])
+def test_a_script_that_is_ended_leaves_no_workers(end):
+    script = Script([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE)
+    with script:
+        worker = psutil.Process(int(script.stdout.readline()))
+        end(script)
+        script.wait(60)
+        assert worker.is_running(), "it would not have been left"
+        script.end_rest()
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_script_that_ends_by_itself_keeps_what_it_started():
+    script = Script([sys.executable, "-c", "pass"])
+    script.wait(60)
+    script.end_rest()
+    assert script.returncode == 0
+
+
+def test_a_training_whose_watching_was_killed_before_it_had_a_record_gets_one(tmp_path):
+    """Not while the watching process lives; then once."""
+    paths = AppPaths(tmp_path / "home")
+    watched = WatchedScript([sys.executable, "train.py"], paths, ["Overfit"])
+    watched._begin()
+
+    def jobs():
+        store = Store(paths.database)
+        engine = LocalEngine(paths, store)
+        try:
+            return engine.jobs(), [store.spec(job.name) for job in engine.jobs()]
+        finally:
+            engine.close()
+            store.close()
+
+    begun = watched.folder.root / BEGUN_FILE
+    assert jobs()[0] == []
+    told = json.loads(begun.read_text(encoding="utf-8"))
+    begun.write_text(json.dumps(told | {"process": asdict(this_process()) | {"started": "earlier"}}), encoding="utf-8")
+    for _ in range(2):
+        (job,), (spec,) = jobs()
+        assert (job.kind, job.status, job.secondary_status) == ("watched", JobStatus.STOPPED, INTERRUPTED)
+        assert "the script itself may still run" in job.failure_reason
+        assert spec.command == (sys.executable, "train.py")
+        assert spec.debugger.actions == {"Overfit": "stop"}
+        assert job.created <= time.time()
+        assert not begun.exists()
