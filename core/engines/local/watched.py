@@ -96,8 +96,13 @@ class WatchedJob:
         """Make the job's folder."""
         self._paths.create()
         self.folder.create()
-        told = {"command": self.command, "folder": os.getcwd(), "stop_on": sorted(self._stop_on)}
-        told |= {"attached": self.attached, "process": asdict(identify(os.getpid()) or NO_PROCESS)}
+        told = {
+            "command": self.command,
+            "folder": os.getcwd(),
+            "stop_on": sorted(self._stop_on),
+            "attached": self.attached,
+            "process": asdict(identify(os.getpid()) or NO_PROCESS),
+        }
         with contextlib.suppress(OSError):
             (self.folder.root / BEGUN_FILE).write_text(json.dumps(told), encoding="utf-8")
 
