@@ -63,6 +63,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
     from core.workbench import Workbench
     from gui.bridge import Bridge
     from gui.shared.dialogs import error_dialog
+    from gui.shared.focus_ring import FocusRing
     from gui.shared.theme import Theme
     from gui.window.crash_record import CrashRecord
     from gui.window.exception_hook import ExceptionHook, start_log, stop_log
@@ -72,6 +73,7 @@ def _run_window(app: QApplication, argv: Sequence[str]) -> int:
 
     QPixmapCache.setCacheLimit(THUMBNAIL_CACHE_KB)
     theme = Theme(app)
+    FocusRing(app)
     try:
         workbench = Workbench(AppPaths.default())
     except UserFacingError as error:

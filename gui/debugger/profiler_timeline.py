@@ -18,6 +18,7 @@ from core.translation import tr
 from gui.debugger.profiler_items import AXIS_WIDTH, PhaseItem, QuantityAxis, ShareStrip, TimeAxis
 from gui.debugger.step_marks import Mark, MarkLane, StepAxis, StepClock
 from gui.shared.basics import button, label
+from gui.shared.focus_ring import PROPERTY as FOCUS_RING
 from gui.shared.plot_export import curves_of, offer_export
 from gui.shared.plotting import curve, pen
 from gui.shared.theme import GRID, font, series_colour, tokens
@@ -73,6 +74,7 @@ class ProfilerTimeline(QWidget):
         self._mark_lane: MarkLane | None = None
         self._build()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setProperty(FOCUS_RING, True)
         self.setAccessibleName(tr("Profiler timeline"))
 
     def set_analysis(self, analysis: ProfilerAnalysis | None) -> None:

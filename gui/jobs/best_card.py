@@ -125,8 +125,9 @@ class BestCard(Card):
         self._trial = trial
         self.set_title(title)
         self._nothing.setVisible(trial is None)
-        for widget in (self._area, self.copy, self.train, self.predict):
+        for widget in (self._area, self.copy, self.predict):
             widget.setVisible(trial is not None)
+        self.train.setVisible(trial is not None and not trial.watched)  # a user's script has no settings of ours
         self.pill.setVisible(trial is not None and trial.status is not JobStatus.COMPLETED)
         self.stop.setVisible(trial is not None and trial.tuning_job is not None and not trial.status.is_final)
         self.note.setVisible(trial is not None and trial.tuning_job is not None)

@@ -96,9 +96,9 @@ class JobHeader(QWidget):
     def _menu(self) -> QToolButton:
         more = icon_button("more", tr("More actions"))
         menu = QMenu(more)
-        menu.addAction(icon("tuning"), tr("Take to Tuning"), self.again_asked.emit)
-        menu.addAction(icon("terminal"), tr("Copy as command line"), self.command_asked.emit)
-        menu.addSeparator()
+        again = menu.addAction(icon("tuning"), tr("Take to Tuning"), self.again_asked.emit)
+        command = menu.addAction(icon("terminal"), tr("Copy as command line"), self.command_asked.emit)
+        self.repeats = (again, command, menu.addSeparator())
         for name, title, asked in (
             ("save", tr("Save report…"), self.report_asked),
             ("warning", tr("Save all findings…"), self.findings_asked),
@@ -142,6 +142,8 @@ class JobHeader(QWidget):
         if self.name.text() != job.shown_name:
             self.name.setText(job.shown_name)
         self.ensemble_action.setVisible(isinstance(job, TuningJob) and job.status.is_final)
+        for action in self.repeats:  # a script of the user's own has no settings of ours
+            action.setVisible(job.kind != "watched")
         self.pin_action.setText(tr("Unpin") if job.pinned else tr("Pin to the top"))
         self.pill.set_status(job.status, "" if job.status.is_final else _spaced(job.secondary_status))
         running = not job.status.is_final
@@ -167,7 +169,8 @@ class JobHeader(QWidget):
 
 def facts_of(job: Job) -> str:
     """Return when a job was made, of which data, by which code."""
-    facts = [formatting.moment(job.created)]
+    facts = [tr("Watched script")] if job.kind == "watched" else []
+    facts.append(formatting.moment(job.created))
     if job.dataset_version:
         facts.append(tr("dataset {version}").format(version=job.dataset_version[:8]))
     if job.code_version:

@@ -259,7 +259,8 @@ def _with_kind(job: Job, status: str) -> str:
             done=trials_done(job),
             status=status,
         )
-    return tr("Training job · {status}").format(status=status)
+    words = tr("Watched script · {status}") if job.watched else tr("Training job · {status}")
+    return words.format(status=status)
 
 
 def _colour(role: str) -> QColor:

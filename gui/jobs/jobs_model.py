@@ -101,6 +101,8 @@ class JobsModel(QAbstractListModel):
         """Return the heading that a job stands under; "" while its dataset is asked for."""
         if job.pinned:
             return tr("Pinned")
+        if job.kind == "watched":
+            return tr("Watched scripts")
         return self._headings[self._datasets[job.name]] if job.name in self._datasets else ""
 
     def set_jobs(self, jobs: Sequence[Job], datasets: Mapping[str, str] = {}) -> None:
@@ -110,10 +112,14 @@ class JobsModel(QAbstractListModel):
         """
         if regrouped := datasets != self._datasets:
             self._datasets, self._headings = dict(datasets), _headings(set(datasets.values()))
-        newest: dict[str, int] = {}
+
+        def group(job: Job) -> tuple[bool, str]:
+            return (job.kind == "watched", datasets.get(job.name, ""))
+
+        newest: dict[tuple[bool, str], int] = {}
         for place, job in enumerate(jobs):
-            newest.setdefault(datasets.get(job.name, ""), place)
-        jobs = sorted(jobs, key=lambda job: (not job.pinned, 0 if job.pinned else newest[datasets.get(job.name, "")]))
+            newest.setdefault(group(job), place)
+        jobs = sorted(jobs, key=lambda job: (not job.pinned, 0 if job.pinned else newest[group(job)]))
         self._set_rows(jobs)
         if regrouped and jobs:  # headings take room
             self.layoutAboutToBeChanged.emit()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
 from PySide6.QtCore import QPointF, Qt
 
+from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
 from core.models.threshold import Threshold
 from core.predict.evaluate import EvaluatedPicture, summarise
+from gui.jobs.best_card import BestCard
 from gui.jobs.confusion_table import HEAT_CELLS, _narrowed
 from gui.jobs.job_header import JobHeader
 from gui.jobs.jobs_model import leading_figure
@@ -146,6 +149,20 @@ def test_the_bar_of_a_search_keeps_its_place(engine, qtbot):
     header.show_job(job, resumes=True)
     assert header._left.text().startswith("120 of 300 trials · 1 h")
     assert header._left.sizeHint().width() <= header._left.minimumWidth()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_script_of_the_users_own_has_no_settings_to_take_to_tuning(qtbot, watched):
+    header, card = JobHeader(), BestCard()
+    for widget in (header, card):
+        qtbot.addWidget(widget)
+    job = TrainingJob("mine", JobStatus.COMPLETED, 1.0, watched=watched)
+    header.show_job(job, resumes=False)
+    card.show_trial(job, "Hyperparameters")
+    texts = [action.text() for action in header.more.menu().actions() if action.isVisible()]
+    assert ("Take to Tuning" in texts) is ("Copy as command line" in texts) is (not watched)
+    assert card.train.isHidden() is watched
+    assert header.facts.text().startswith("Watched script · ") is watched
 
 
 def test_the_figure_that_a_page_begins_with_opens_the_pictures_behind_it(tab, engine, feed, qtbot, monkeypatch):

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 
 from core.jobs.records import TrainingJob
 from core.jobs.status import JobStatus
-from gui.jobs.jobs_model import JobRole
+from gui.jobs.jobs_model import JobRole, JobsModel
 from tests.gui.fakes import start_jobs, training_spec
 
 
@@ -35,6 +35,14 @@ def test_jobs_stand_under_the_dataset_that_they_learned_from(tab, engine, feed, 
     tab.list.search.setText("dogs")
     view.doItemsLayout()
     assert view.visualRect(view.model().index(0, 0)).height() == heights[2]  # one group needs no heading
+
+
+def test_watched_scripts_stand_together():
+    model = JobsModel()
+    rows = [TrainingJob(name, JobStatus.COMPLETED, 1.0, watched=name != "cats") for name in ("mine", "cats", "script")]
+    model.set_jobs(rows, {"cats": "/pictures/cats"})
+    shown = [model.index(row).data(JobRole.GROUP) for row in range(3)]
+    assert shown == ["Watched scripts", "Watched scripts", "cats"]
 
 
 def test_a_dataset_that_the_engine_did_not_know_is_asked_for_again_but_not_without_end(
