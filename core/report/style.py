@@ -131,6 +131,10 @@ p.verdict{font-size:11pt;margin-bottom:10px}dl.known{gap:1px 12px;margin-bottom:
 .charts{gap:10px 20px;margin-bottom:12px}
 .finding h3{font-size:10pt}
 .figures{grid-template-columns:repeat(6,1fr);break-inside:avoid;break-after:avoid}
-.figures dd{font-size:11pt}tr{break-inside:avoid}@page{margin:14mm}}
+.figures dd{font-size:11pt}tr{break-inside:avoid}@page{margin:14mm}
+tbody tr:nth-child(2),tbody tr:nth-last-child(-n+2){break-before:avoid}
+p,figcaption{orphans:3;widows:3}footer{break-before:avoid;padding-bottom:0}
+main>section:last-child>:last-child,main>section:last-child tr:nth-last-child(-n+5){break-before:avoid}
+main>section:last-child>p:last-child{break-inside:avoid}}
 """
 )
