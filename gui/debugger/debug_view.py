@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.debugger.aws_output import FOLDER as RULE_OUTPUT
@@ -64,6 +64,8 @@ def load_job(engine: Engine, name: str, with_tensors: bool) -> DebugView:
     groups, saved = (None, ()) if not with_tensors else _tensors(source) if source else ({}, ())
     hyperparameters = {} if job is None else job.hyperparameters
     outcomes = tuple(job_outcomes(engine, name))
+    if job is not None and job.watched:  # its settings are in the user's script, not on the Tuning page
+        outcomes = tuple(replace(outcome, setting="") for outcome in outcomes)
     report = "" if folder is None else _aws_report(str(folder / RULE_OUTPUT))
     return DebugView(name, source, outcomes, groups, job, hyperparameters, report, saved)
 

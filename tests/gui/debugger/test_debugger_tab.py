@@ -21,11 +21,12 @@ from core.jobs.status import JobStatus, RuleStatus
 from core.workbench import Workbench
 from gui.debugger import debugger_tab
 from gui.debugger.debug_source import AddressDialog
+from gui.debugger.debug_view import load_job
 from gui.debugger.debugger_tab import DebuggerTab
 from gui.debugger.rules_dialog import RulesDialog
 from gui.debugger.rules_model import RuleRole, RulesModel, summary
 from gui.feed import JobsFeed
-from tests.gui.fakes import FakeEngine
+from tests.gui.fakes import FakeEngine, training_spec
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAINING = (  # in a process of its own: torch has no place in the window's
@@ -98,6 +99,14 @@ def test_the_model_groups_by_state_and_keeps_qts_rules(qtmodeltester):
     assert shown == ["Issues found", "Overfit", "No issues found", "AllZero", "DeadRelu"]
     assert model.flags(model.index(0)) == Qt.ItemFlag.NoItemFlags
     assert model.row_of("DeadRelu") == 4
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_finding_about_a_users_own_script_leads_to_no_setting_of_ours(engine, watched):
+    engine.put(TrainingJob("job-1", JobStatus.COMPLETED, 1.0, watched=watched), training_spec("job-1"))
+    engine.tell([outcome("LearningRateTooHigh", FOUND, setting="learning_rate")])
+    shown = load_job(engine, "job-1", with_tensors=False).outcomes[0]
+    assert (shown.setting, shown.advice) == ("" if watched else "learning_rate", "A.")
 
 
 def test_new_values_of_the_same_rules_reset_nothing(qtbot):
