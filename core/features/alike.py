@@ -20,6 +20,8 @@ _DIMENSIONS = 32
 _COHORT, _MOST_COHORTS = 24, 600
 _CLEAR_GAP = 0.78
 """Share of the variance that a cut explains: up to 0.77 of photographs, more between kinds that are apart."""
+_SAME = 1e-4
+"""Cosines nearer to each other than this differ by rounding."""
 
 _NEAR, _EPOCHS, _STRANGERS = 12, 120, 4
 
@@ -71,16 +73,22 @@ def of_a_kind(cosines: NDArray[np.float32], most: int = 500) -> int:
 
     `cosines` fall; the first is the picture itself. Where there is no clear gap, that cut is in the middle of all; then
     what is near is cut again until it is few: of 290 photographs 13, of which 77 % have its class, not 77 and 47 %.
+    A gap wider than all that is near is clear too, however far the rest is spread.
     """
     values, is_clear = np.asarray(cosines[1 : most + 1], np.float64), False
     cuts = 0
     while len(values) > 1 and not is_clear and (not cuts or len(values) > _COHORT):
+        if values[0] - values[-1] < _SAME:
+            break
         counts = np.arange(1, len(values))
         sums = np.cumsum(values)[:-1]
         near, far = sums / counts, (values.sum() - sums) / (len(values) - counts)
         between = counts * (len(values) - counts) * (near - far) ** 2
         cut = int(np.argmax(between))
-        is_clear = bool(between[cut] >= _CLEAR_GAP * len(values) ** 2 * values.var())
+        is_clear = bool(
+            between[cut] >= _CLEAR_GAP * len(values) ** 2 * values.var()
+            or values[cut] - values[cut + 1] > values[0] - values[cut]
+        )
         values, cuts = values[: int(counts[cut])], cuts + 1
     return len(values)
 

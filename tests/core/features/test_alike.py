@@ -76,6 +76,17 @@ def test_without_a_gap_few_are_of_a_kind():
     assert of_a_kind(np.ones(1, np.float32)) == 0
 
 
+@pytest.mark.parametrize("alike", [24, 25, 60, 120])
+@pytest.mark.parametrize("spread", [0.0, 1e-6, 0.02])
+def test_all_of_a_kind_are_found_however_far_the_rest_is_spread(alike, spread):
+    random = np.random.default_rng(0)
+    near, rest = 0.99 - spread * random.random(alike), 0.2 + 0.4 * random.random(450)
+    falling = -np.sort(-np.concatenate([[1.0], near, rest])).astype(np.float32)
+    assert of_a_kind(falling) == alike
+    if spread < 0.01:
+        assert of_a_kind(falling[: alike + 1]) == alike, "copies of one picture are not cut"
+
+
 def test_principal_components_are_those_of_numpy_but_for_their_sign():
     features, _ = blobs(4, 30, dim=20)
     centred = features - features.mean(axis=0)
