@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QShortcut
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from core.jobs.accuracy import percent
@@ -17,6 +17,8 @@ from gui.shared.basics import ElidedLabel, button, icon_button, label
 from gui.shared.card import Card
 from gui.shared.nearest_strip import NearestStrip
 from gui.shared.theme import GRID
+
+_STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 
 class AnswerView(QWidget):
@@ -51,10 +53,14 @@ class AnswerView(QWidget):
             tip=tr("Left and Right show its other pictures"),
         )
         self.back_button.clicked.connect(self.back_asked)
-        for key, step in ((Qt.Key.Key_Left, -1), (Qt.Key.Key_Right, 1)):
+        self._steps: list[QShortcut] = []
+        for key, step in _STEPS.items():
             keys = QShortcut(key, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            keys.activated.connect(lambda step=step: self._on_step(step))
-        self.back_button.hide()
+            keys.activated.connect(lambda step=step: self.step_asked.emit(step))
+            self._steps.append(keys)
+        for taker in (self.nearest.list, self.picture):
+            taker.installEventFilter(self)
+        self.set_from_table(False)
         self._name = ElidedLabel("", "strong")
         self._headline = ElidedLabel("", "large", Qt.TextElideMode.ElideRight)
         self._sureness = label("", "muted", wrap=True)
@@ -78,6 +84,24 @@ class AnswerView(QWidget):
     def name(self) -> str:
         """Return the name of the picture shown."""
         return self._name.text()
+
+    def set_from_table(self, is_from_table: bool) -> None:
+        """Offer the way back to a table, and the keys through it, or neither."""
+        self.back_button.setVisible(is_from_table)
+        for keys in self._steps:
+            keys.setEnabled(is_from_table)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Leave Left and Right to what goes through something of its own by them."""
+        is_step = isinstance(event, QKeyEvent) and event.key() in _STEPS
+        if (
+            is_step
+            and event.type() == QEvent.Type.ShortcutOverride
+            and (watched is not self.picture or self.picture.pans)
+        ):
+            event.accept()
+            return True
+        return super().eventFilter(watched, event)
 
     def set_answer(self, picture: NamedPicture, answer: Prediction, model: Model | None) -> None:
         """Show the answer; the picture itself comes with `set_picture`."""
@@ -164,10 +188,6 @@ class AnswerView(QWidget):
         card.add(self._figures)
         card.setMinimumWidth(260)
         return card
-
-    def _on_step(self, by: int) -> None:
-        if self.back_button.isVisible():  # it was opened from a table
-            self.step_asked.emit(by)
 
     def _on_why(self, checked: bool) -> None:
         if not checked:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core.dataset.manifest import Manifest
-from core.errors import ModelError
+from core.errors import ModelError, UserFacingError
 from core.models import Model, ModelAddress, ModelKind
 from core.models.choices import ModelChoice
 from core.progress import CancelToken, OnProgress
@@ -60,18 +60,29 @@ class AnsweringModel(QObject):
         """Ask which models there are, and load the chosen one if it is another now."""
         self._bridge.run(self._ask, self._on_answer, self.failed.emit)
 
-    def use_job(self, job: str) -> None:
-        """Choose a job's model ("best" for the best one) and load it."""
+    def use_job(self, job: str, then: Callable[[bool], None] | None = None) -> None:
+        """Choose a job's model ("best" for the best one) and load it.
+
+        `then` shows pictures of that job's, once it is known whether it has a model. For them the choice stays as it
+        is where it comes to this model already: the best one is still followed.
+        """
+        address = ModelAddress.job(job)
 
         def answered(models: Models) -> None:
             self._offer(models)
-            if not self.use(ModelAddress.job(job)):
+            has_model = (then is not None and self.chooser.resolved == address) or self.use(address)
+            if not has_model:
                 sentence = tr("{job} has no model.").format(job=job)
-                self.failed.emit(
-                    ModelError(sentence, tr("It did not finish, or was deleted."), tr("Choose another job."))
-                )
+                failed(ModelError(sentence, tr("It did not finish, or was deleted."), tr("Choose another job.")))
+            elif then is not None:
+                then(True)
 
-        self._bridge.run(self._ask, answered, self.failed.emit)
+        def failed(error: UserFacingError) -> None:
+            self.failed.emit(error)
+            if then is not None:
+                then(False)
+
+        self._bridge.run(self._ask, answered, failed)
 
     def use(self, address: ModelAddress) -> bool:
         """Choose one of the models offered and load it; return whether it is among them."""

@@ -57,6 +57,12 @@ class PictureView(QGraphicsView):
         return not self._overlay.pixmap().isNull()
 
     @property
+    def pans(self) -> bool:
+        """Whether the picture is wider than its frame."""
+        bar = self.horizontalScrollBar()
+        return bar.maximum() > bar.minimum()
+
+    @property
     def scale_factor(self) -> float:
         """Return pixels of the window per pixel of the picture."""
         return self.transform().m11() * self.devicePixelRatioF()

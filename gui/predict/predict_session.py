@@ -54,6 +54,7 @@ class PredictSession(QObject):
         self._model: Model | None = None
         self._loading: Handle | None = None
         self._working: Handle | None = None
+        self._rendering: Handle | None = None
         self._explaining: Handle | None = None
         self._judging: Handle | None = None
 
@@ -64,8 +65,8 @@ class PredictSession(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether pictures are under way."""
-        return self._working is not None and self._working.active
+        """Whether pictures are being found or classified; one that is only decoded may be replaced by the next."""
+        return self._working is not None and self._working.active and self._working is not self._rendering
 
     @property
     def loading(self) -> bool:
@@ -169,6 +170,7 @@ class PredictSession(QObject):
     def render(self, source: Source, on_done: Callable[[Rendered], None], on_error: OnError) -> None:
         """Decode a picture to be shown large."""
         self._start(lambda on_progress, cancel: self._predictor.render(source, SHOWN_EDGE, cancel), on_done, on_error)
+        self._rendering = self._working
 
     def explain(self, source: Source, label: str, on_done: Callable[[Explanation], None], on_error: OnError) -> None:
         """Ask where the model looked for `label`; replaces the question before."""

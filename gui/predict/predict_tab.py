@@ -101,9 +101,9 @@ class PredictTab(QWidget):
         self._slow.start()
         self.session.gather(items, lambda intake: self._on_gathered(intake, items), self._on_failed)
 
-    def use_model(self, job: str) -> None:
-        """Choose a job's model ("best" for the best one) and load it."""
-        self.models.use_job(job)
+    def use_model(self, job: str, then: Callable[[bool], None] | None = None) -> None:
+        """Choose a job's model ("best" for the best one) and load it; see `AnsweringModel.use_job`."""
+        self.models.use_job(job, then)
 
     def set_dataset(self, dataset: Manifest) -> None:
         """Prefer models that learned from this dataset."""
@@ -154,7 +154,7 @@ class PredictTab(QWidget):
         self.drop.paste_asked.connect(self.paste)
         self.answer.explanation_asked.connect(self._on_explanation_asked)
         self.answer.back_asked.connect(lambda: self.pages.setCurrentWidget(self.table))
-        self.answer.step_asked.connect(self.table.step)
+        self.answer.step_asked.connect(self._on_step_asked)
         self.judged.judged.connect(self.table.show_truth)
         self.judged.failed.connect(self._show_error)
         self.table.opened.connect(self._on_row_opened)
@@ -276,7 +276,7 @@ class PredictTab(QWidget):
         self._shown = picture
         self.nearest.clear()
         self.answer.set_answer(picture, answer, self.session.model)
-        self.answer.back_button.setVisible(self._from_table)
+        self.answer.set_from_table(self._from_table)
         self.answer.why_button.setVisible(self.session.model is not None and self.session.model.explains)
         self.pages.setCurrentWidget(self.answer)
         self.session.render(picture.source, self._on_rendered, self._show_error)
@@ -287,6 +287,10 @@ class PredictTab(QWidget):
         model, shown, workbench = self.session.model, self._shown, self._workbench
         if model is not None and shown is not None:
             self.nearest.ask(lambda cancel: workbench.models.nearest(model, shown.source, cancel))
+
+    def _on_step_asked(self, by: int) -> None:
+        if self._from_table and not self.session.busy:
+            self.table.step(by)
 
     def _on_row_opened(self, row: int) -> None:
         answer = self.table.model.answer(row)

@@ -138,11 +138,14 @@ class PredictionTable(QWidget):
         self.export_button.setEnabled(done + self._unreadable > 0)
 
     def step(self, by: int) -> None:
-        """Open the picture so many rows after the one that was opened last; none past either end."""
-        index = self.model.index(self.view.currentIndex().row() + by, 0)
-        if index.isValid():
-            self.view.setCurrentIndex(index)
-            self.opened.emit(index.row())
+        """Open the next picture that has an answer, or (-1) the one before; none past either end."""
+        row = self.view.currentIndex().row() + by
+        while 0 <= row < self.model.rowCount():
+            if isinstance(self.model.answer(row), Prediction):
+                self.view.setCurrentIndex(self.model.index(row, 0))
+                self.opened.emit(row)
+                return
+            row += by
 
     def _on_activated(self, index: QModelIndex) -> None:
         self.opened.emit(index.row())

@@ -250,9 +250,17 @@ class Pages:
         self.data.open_together(folders)
 
     def _on_pictures(self, paths: list[str], job: str) -> None:
-        """Look at pictures with the model that was judged on them."""
-        self.predict.use_model(job)
-        self.classify([Path(path) for path in paths])
+        """Look at pictures with the model that was judged on them, and say so where another was chosen."""
+        chosen = self.predict.chooser.chosen
+
+        def show(has_model: bool) -> None:
+            self.show_page("predict")
+            if has_model:
+                self.predict.take([Path(path) for path in paths])
+                if self.predict.chooser.chosen != chosen:
+                    self._say(tr("{job} answers now: it was judged on these pictures.").format(job=job))
+
+        self.predict.use_model(job, show)
 
     def classify(self, items: Any) -> None:
         """Classify pictures, and folders of them."""

@@ -258,11 +258,14 @@ def test_a_folder_becomes_a_table_that_sorts_opens_and_exports(qtbot, tab, train
     assert tab.answer.back_button.isVisible()
     qtbot.mouseClick(tab.answer.back_button, Qt.MouseButton.LeftButton)
     assert tab.pages.currentWidget() is tab.table
-    opened, shown = [], tab.table.view.currentIndex().row()
-    tab.table.opened.connect(opened.append)
-    by = -1 if shown else 1
-    tab.answer.step_asked.emit(by)
-    assert opened == [shown + by], "the picture beside the one that was opened"
+    shown = tab.table.view.currentIndex().row()
+    tab.table.view.activated.emit(tab.table.view.currentIndex())
+    by = -1 if shown > 4 else 1
+    for _ in range(2):  # faster than the pictures are decoded
+        tab.answer.step_asked.emit(by)
+    assert tab.table.view.currentIndex().row() == shown + 2 * by
+    assert tab.answer.name == tab.table.model.picture(shown + 2 * by).name, "the picture that is chosen in the table"
+    qtbot.waitUntil(lambda: tab.answer.picture.has_picture, timeout=WAIT)
 
 
 def test_many_can_be_cancelled_and_the_answers_stay(qtbot, tab, trained_job):
@@ -321,6 +324,21 @@ def test_a_job_that_finishes_is_offered_and_can_be_chosen(qtbot, tab, feed, fini
     tab.use_model("gone")
     qtbot.waitUntil(tab.error.isVisible, timeout=WAIT)
     assert tab.error.text.startswith("gone has no model.")
+
+
+def test_pictures_of_a_job_are_shown_by_its_model_and_the_best_stays_followed_where_it_is_that(qtbot, tab, finish_job):
+    told = []
+    tab.use_model("colours", told.append)
+    qtbot.waitUntil(lambda: told == [True], timeout=WAIT)
+    assert tab.chooser.chosen == BEST
+    finish_job("newer")
+    tab.use_model("colours", told.append)  # the newer is the best now
+    qtbot.waitUntil(lambda: told == [True, True], timeout=WAIT)
+    assert tab.chooser.chosen == ModelAddress.job("colours")
+    tab.use_model("gone", told.append)
+    qtbot.waitUntil(lambda: told == [True, True, False], timeout=WAIT)
+    assert tab.error.text.startswith("gone has no model.")
+    assert tab.chooser.chosen == ModelAddress.job("colours")
 
 
 def test_a_model_whose_files_are_gone_says_so(qtbot, tab, workbench, trained_job, finish_job):

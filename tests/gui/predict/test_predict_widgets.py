@@ -301,6 +301,55 @@ def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot, bridge, tmp_
     assert not view.picture.has_overlay
 
 
+def test_left_and_right_step_through_a_table_but_not_where_they_go_through_something_else(qtbot, bridge, tmp_path):
+    view = AnswerView(NearestStrip(bridge, tmp_path))
+    qtbot.addWidget(view)
+    view.resize(900, 600)
+    view.show()
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
+    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), None)
+    view.set_picture(Rendered(400, 200, bytes(3 * 400 * 200)))
+    view.nearest._show([TrainingPicture(tmp_path, f"{at}.jpg", f"{at:064x}", "cat", 0.1) for at in range(3)])
+    view.nearest.list.setCurrentRow(0)
+    asked, strip, picture = [], view.nearest.list, view.picture
+    view.step_asked.connect(asked.append)
+
+    def press(*widgets):
+        for widget in widgets:
+            widget.setFocus()
+            qtbot.keyClick(widget, Qt.Key.Key_Right)
+
+    press(picture, strip, view.why_button)
+    assert (asked, strip.currentRow()) == ([], 1), "no table is behind it"
+    view.set_from_table(True)
+    press(strip)
+    assert (asked, strip.currentRow()) == ([], 2)
+    press(picture, view.back_button)
+    assert asked == [1, 1]
+    picture.zoom(8)
+    before = picture.horizontalScrollBar().value()
+    press(picture)
+    assert len(asked) == 2
+    assert picture.horizontalScrollBar().value() > before
+
+
+def test_a_step_passes_over_what_has_no_answer_and_stays_at_the_end(qtbot):
+    table = PredictionTable()
+    qtbot.addWidget(table)
+    names = ("a.jpg", "broken.jpg", "b.jpg", "waits.jpg")
+    table.start([_picture(name) for name in names])
+    broken = Unreadable(Path("broken.jpg"), PictureError("broken.jpg cannot be read.", "", ""))
+    table.add({0: _answer("a.jpg", "cat", 0.9), 1: broken, 2: _answer("b.jpg", "cat", 0.9)})
+    table.view.setCurrentIndex(table.model.index(0, 0))
+    opened = []
+    table.opened.connect(opened.append)
+    for by in (1, 1, -1, -1):
+        table.step(by)
+    assert opened == [2, 0]
+    assert table.view.currentIndex().row() == 0
+
+
 def test_an_unknown_picture_says_so_and_what_it_would_have_been(qtbot, bridge, tmp_path):
     view = AnswerView(NearestStrip(bridge, tmp_path))
     qtbot.addWidget(view)

@@ -186,6 +186,20 @@ def test_pictures_dropped_anywhere_go_to_predict(window, qtbot, drop, dataset_fo
     assert taken == [pictures]
 
 
+def test_pictures_of_an_evaluation_are_asked_of_its_model_only_once_that_is_chosen(
+    window, taken, monkeypatch, tmp_path
+):
+    predict, then = window.page("predict"), []
+    monkeypatch.setattr(predict, "use_model", lambda job, show: then.append(show))
+    window.show_page("jobs")
+    window.page("jobs").pictures_asked.emit([str(tmp_path / "a.jpg")], "pets-001")
+    assert (taken, window.shown) == ([], "jobs")
+    then[0](False)
+    assert (taken, window.shown) == ([], "predict"), "where the error stands"
+    then[0](True)
+    assert taken == [[tmp_path / "a.jpg"]]
+
+
 def test_a_folder_of_pictures_goes_where_the_user_is(window, qtbot, drop, dataset_folder, taken):
     window.show_page("jobs")
     drop(window, folder_mime(dataset_folder / "rose"))
