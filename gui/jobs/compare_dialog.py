@@ -97,7 +97,7 @@ class CompareDialog(QDialog):
         self.pictures = PictureList(
             self._bridge, self._workbench.paths.thumbnails, tr("Pictures that only one gets right")
         )
-        self.pictures.opened.connect(lambda paths: self.pictures_asked.emit(paths, self._mistaken))
+        self.pictures.opened.connect(self._on_pictures)
         self.which = QComboBox()
         self.which.setAccessibleName(tr("Which pictures are shown"))
         self.which.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -209,10 +209,10 @@ class CompareDialog(QDialog):
         self._body.show()
         self._list()
 
-    @property
-    def _mistaken(self) -> str:
-        """Return the model that is wrong about the pictures that are listed."""
-        return str((self.second if self.which.currentData() else self.first).currentData())
+    def _on_pictures(self, paths: list[str]) -> None:
+        if self._found is not None:  # what is listed, also while another comparison is asked for
+            both = self._found.comparison
+            self.pictures_asked.emit(paths, both.second if self.which.currentData() else both.first)
 
     def _list(self) -> None:
         if self._found is None or self.which.currentIndex() < 0:

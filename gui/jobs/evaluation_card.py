@@ -34,8 +34,8 @@ class EvaluationView(QWidget):
     """Evaluation of one training job; asks for it only while it can be seen.
 
     Signals:
-        pictures_asked(list[str], str): a picture of a cell was activated; paths relative to the dataset's folder,
-            and the training job whose evaluation it is.
+        pictures_asked(list[str], str): a picture of a cell was activated: all that are listed, from it on (below the
+            dataset's folder where the evaluation does not know that), and the training job whose evaluation it is.
         compare_asked(str): put another model beside this training job's.
     """
 
@@ -104,7 +104,7 @@ class EvaluationView(QWidget):
         mending = LabelMending(self._workbench, self._bridge)
         paths, find_nearest = self._workbench.paths, self._workbench.models.nearest_to
         self.pictures = EvaluatedPictures(self._bridge, paths.thumbnails, find_nearest, mending)
-        self.pictures.activated.connect(lambda paths: self.pictures_asked.emit(paths, self._job))
+        self.pictures.activated.connect(self._on_pictures)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self.reliability = ReliabilityPlot()
@@ -255,6 +255,10 @@ class EvaluationView(QWidget):
     def _on_moved(self) -> None:
         """Leave the widths to the user from now on."""
         self._moved = True
+
+    def _on_pictures(self, paths: list[str]) -> None:
+        if self._evaluation is not None:  # what is listed, also while another job's is asked for
+            self.pictures_asked.emit(paths, self._evaluation.job)
 
     def _on_bin(self, place: int) -> None:
         if self._evaluation is not None:

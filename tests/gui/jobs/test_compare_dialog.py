@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from core.models.choices import ModelChoice
 from core.predict.compare import compare
 from core.predict.evaluate import EvaluatedPicture, summarise
@@ -44,4 +46,33 @@ def test_two_models_are_compared_and_their_pictures_open(tab, engine, feed, qtbo
     with qtbot.waitSignal(tab.pictures_asked) as opened:
         dialog.pictures.itemActivated.emit(dialog.pictures.item(0))
     assert [path.replace("\\", "/") for path in opened.args[0]] == ["cat/0.jpg"]
-    assert opened.args[1] == "pets-002", "which is wrong about them: the one that is asked why"
+    assert opened.args[1] == "pets-001", "which is wrong about them: the one that is asked why"
+
+
+def test_pictures_open_with_the_model_that_is_wrong_about_them_while_another_is_compared(
+    engine, feed, tab, qtbot, monkeypatch
+):
+    names, gate = ("a", "b", "c"), Event()
+    judgements = {name: judged(name, set(range(at, at + 4))) for at, name in enumerate(names)}
+
+    def compared(one, other, split, on_progress, cancel):
+        if "c" in (one, other):
+            gate.wait(60)
+        return compare(judgements[one], judgements[other], settings={}, other_settings={})
+
+    evaluations = tab._workbench.evaluations
+    monkeypatch.setattr(tab._workbench.models, "choices", lambda: [ModelChoice(name, name, 1.0) for name in names])
+    monkeypatch.setattr(evaluations, "compare", compared)
+    monkeypatch.setattr(evaluations, "of_job", lambda job, split, on_progress, cancel: judgements[job])
+    add_search(engine, "pets", trials=2)
+    start_jobs(tab, feed, qtbot)
+    dialog = tab.compare("a")
+    qtbot.waitUntil(lambda: dialog.pictures.count() == 1)
+    dialog.second.setCurrentIndex(2)
+    try:
+        with qtbot.waitSignal(dialog.pictures_asked) as opened:
+            dialog.pictures.itemActivated.emit(dialog.pictures.item(0))
+    finally:
+        gate.set()
+    assert opened.args[1] in ("a", "b")
+    assert opened.args[1] == ("b" if dialog.which.currentData() else "a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -120,6 +121,16 @@ def test_evaluation_shows_the_confusion_and_a_cells_pictures(tab, engine, feed, 
         qtbot.keyClick(pictures.list, Qt.Key.Key_Return)
     assert asked.args[0][0].replace("\\", "/").endswith("data/pets/test/cat/0.jpg")
     assert asked.args[1] == view._job, "with the model whose evaluation it is"
+    judging, gate = asked.args[1], Event()
+    monkeypatch.setattr(tab._workbench.evaluations, "of_job", lambda *arguments: gate.wait(60) and 1 / 0)
+    view.show_job("pets-other", ready=True)
+    try:
+        with qtbot.waitSignal(tab.pictures_asked) as asked:
+            pictures.activated.emit(["a.jpg"])
+    finally:
+        view._cancel()
+        gate.set()
+    assert asked.args[1] == judging, "also while another's is asked for"
 
 
 def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
