@@ -140,6 +140,7 @@ class TrialTable(QWidget):
         box.addWidget(self.view, 1)
         box.addStretch(0)
         self.view.setMinimumHeight(self._height_of(_LEAST_ROWS))
+        self.view.horizontalScrollBar().rangeChanged.connect(self._fit_rows)
         for signal in (model.rowsInserted, model.modelReset):
             signal.connect(self._show_count)
 
@@ -172,6 +173,9 @@ class TrialTable(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show whole rows, no part of one."""
         super().resizeEvent(event)
+        self._fit_rows()
+
+    def _fit_rows(self) -> None:
         room = self.height() - self.view.y()
         rows = (room - self._height_of(0)) // self.view.verticalHeader().defaultSectionSize()
         self.view.setMinimumHeight(self._height_of(_LEAST_ROWS))
@@ -181,7 +185,7 @@ class TrialTable(QWidget):
         """Return how high the view is that shows so many rows."""
         bar = self.view.horizontalScrollBar()
         around = self.view.horizontalHeader().sizeHint().height() + 2 * self.view.frameWidth()
-        around += bar.sizeHint().height() if bar.isVisible() else 0
+        around += bar.sizeHint().height() if bar.maximum() > bar.minimum() else 0
         return around + rows * self.view.verticalHeader().defaultSectionSize()
 
     def _make_actions(self) -> None:

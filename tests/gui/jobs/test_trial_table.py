@@ -26,3 +26,10 @@ def test_whole_rows_are_shown_and_no_part_of_one(qtbot):
         shown.add(room // row)
     assert min(shown) == 2
     assert len(shown) > 5
+    table.resize(700, 300)
+    bar = table.view.horizontalScrollBar()
+    for parameters in (tuple(f"p{at}" for at in range(12)), ("weight_decay",)):  # as of another job
+        model.set_frame("cv:loss", parameters)
+        table.layout().activate()
+        qtbot.waitUntil(lambda: bar.isVisible() == (len(parameters) > 1))  # noqa: B023
+        qtbot.waitUntil(lambda: table.view.viewport().height() % row == 0)
