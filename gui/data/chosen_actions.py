@@ -12,10 +12,12 @@ from gui.data.pictures_model import PicturesModel
 
 
 class ChosenActions:
-    """Labels, leaves out and puts back the chosen pictures, and chooses the next one."""
+    """Labels, leaves out and puts back the chosen pictures, and chooses the next one where the grid is shown."""
 
     def __init__(self, model: PicturesModel, grid: PictureGrid, labels: LabelController, keys: ClassKeys) -> None:
         self._model, self._grid, self._labels, self._keys = model, grid, labels, keys
+        self.goes_on = True
+        """Whether the next picture is chosen then: what comes next in the grid may be anywhere in the map."""
 
     @property
     def left_out(self) -> bool:
@@ -68,13 +70,15 @@ class ChosenActions:
             self.label(name)
 
     def _act(self, action: Callable[[list[str]], None]) -> None:
-        """Do something with the chosen pictures; the next one that it was not done with is chosen then."""
+        """Do something with the chosen pictures; the next one that it was not done with is chosen then, in the grid."""
         model = self._model
         chosen = set(model.chosen)
         rows = [row for number in chosen if (row := model.row_of(number)) >= 0]
         if not chosen or self._labels.labelling is None:
             return
         action([picture.path for picture in model.chosen_pictures()])
+        if not self.goes_on:
+            return
         row = min(rows, default=0)
         while row < model.rowCount() and model.number(row) in chosen:
             row += 1

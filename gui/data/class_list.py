@@ -65,10 +65,13 @@ class ClassList(QWidget):
         delegate = ClassDelegate(self.view)
         delegate.segment_clicked.connect(self._on_segment)
         self.view.setItemDelegate(delegate)
+        delegate.closeEditor.connect(self._on_renaming_ended)
         self.view.selectionModel().currentChanged.connect(self._on_changed)
         self._label: str | None = None
-        self._also_called: dict[str, str] = {}
-        """The other name of classes that were renamed here: what was chosen stays so, also when that is undone."""
+        self._waiting: tuple[Mapping[str, Counts], Callable[[str], str] | None] | None = None
+        """Counts that came while a name was typed, which other rows would take away."""
+        self._names: dict[str, tuple[str, ...]] = {}
+        """All names of classes that were renamed here: what was chosen stays so, also when that is undone."""
         self._group = QButtonGroup(self)
         # Not exclusive by Qt: pressing the chip that is on turns it off, and then all splits show.
         self._group.setExclusive(False)
@@ -112,9 +115,13 @@ class ClassList(QWidget):
 
     def set_counts(self, counts: Mapping[str, Counts], key_of: Callable[[str], str] | None = None) -> None:
         """Show other counts and keys; what is chosen stays chosen if it still exists."""
+        self._waiting = None
+        if self.view.state() == QAbstractItemView.State.EditingState:
+            self._waiting = counts, key_of
+            return
         chosen = self._label
-        if chosen is not None and chosen not in counts and self._also_called.get(chosen) in counts:
-            chosen = self._also_called[chosen]
+        if chosen is not None and chosen not in counts:
+            chosen = next((name for name in self._names.get(chosen, ()) if name in counts), chosen)
         self.model.set_counts(counts, key_of)
         row = self.model.row_of(chosen)
         if self.view.currentIndex().row() != row:
@@ -137,11 +144,16 @@ class ClassList(QWidget):
             )
             chip.setEnabled(bool(count) or chip.isChecked())
 
+    def _on_renaming_ended(self) -> None:
+        if self._waiting is not None:
+            self.set_counts(*self._waiting)
+
     def reset(self) -> None:
         """Choose everything, and have all of it shown: the classes of another dataset have other names."""
+        self._waiting = None
         self.model.set_counts({})
         self._label = None
-        self._also_called.clear()
+        self._names.clear()
         for chip in self.chips.values():
             with QSignalBlocker(chip):
                 chip.setChecked(False)
@@ -175,7 +187,8 @@ class ClassList(QWidget):
         self._on_renamed(old, new)
 
     def _on_renamed(self, old: str, new: str) -> None:
-        self._also_called |= {old: new, new: old}
+        names = tuple(dict.fromkeys((new, *self._names.get(new, ()), old, *self._names.get(old, ()))))
+        self._names |= dict.fromkeys(names, names)
         self.renamed.emit(old, new)
 
     def _on_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:

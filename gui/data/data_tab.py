@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -43,6 +44,9 @@ from gui.shared.feedback import Banner, InlineError, ProgressRow
 
 SETTLE_MS = 400
 """A split follows this long after the last of several labels."""
+
+if TYPE_CHECKING:
+    from core.labels.labelling import Change
 
 
 class DataTab(QWidget):
@@ -327,8 +331,9 @@ class DataTab(QWidget):
         counts = {name: dict[str, int]() for name in self.card.classes()} | dict(self.pictures.label_counts)
         self.classes.set_counts(counts, self.card.keys.key_of)
 
-    def _on_labels_changed(self) -> None:
-        self.elsewhere.hide()
+    def _on_labels_changed(self, change: Change) -> None:
+        if change.paths:  # another process's leave the offer to the user
+            self.elsewhere.hide()
         self._show_classes()
         self.dataset.unsplit()
         self._update_use()

@@ -46,6 +46,7 @@ class LabelController(QObject):
         self._waiting: deque[Callable[[Labelling], Change]] = deque()
         self._running: Handle | None = None
         self._unshown: set[str] = set()  # kept otherwise, maybe, than the grid shows
+        self._is_seen = False
         self.looking = QTimer(self)
         self.looking.setInterval(LOOK_MS)
         self.looking.timeout.connect(self._look)
@@ -61,10 +62,20 @@ class LabelController(QObject):
         self._waiting.clear()
         self._running = None
         self._unshown.clear()
-        if labelling is None:
-            self.looking.stop()
-        else:
+        self._look_on()
+
+    def look(self, on: bool) -> None:
+        """Look at what other processes change while the pictures can be seen, and once when they can be again."""
+        self._is_seen = on
+        self._look_on()
+        if on:
+            self._look()
+
+    def _look_on(self) -> None:
+        if self._is_seen and self._labelling is not None:
             self.looking.start()
+        else:
+            self.looking.stop()
 
     def label(self, paths: Sequence[str], name: str | None, source: str = PERSON) -> None:
         """Put pictures into a class; None takes their label away."""

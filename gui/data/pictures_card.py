@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QStackedWidget
 
 from core.dataset.query import Pick, in_order
@@ -49,11 +49,11 @@ class PicturesCard(Card):
     """Shows a `PicturesModel`, which it owns, and lets its pictures be labelled.
 
     Signals:
-        labels_changed(): a change of labels is kept.
+        labels_changed(Change): a change of labels is kept, here or by another process.
         failed(UserFacingError): something did not work, and why.
     """
 
-    labels_changed = Signal()
+    labels_changed = Signal(object)
     failed = Signal(object)
 
     def __init__(self, workbench: Workbench, bridge: Bridge) -> None:
@@ -126,6 +126,16 @@ class PicturesCard(Card):
         comparison.failed.connect(self.failed)
         comparison.known.connect(self._on_compared)
         comparison.mapped.connect(self.map.view.set_places)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """See what others have labelled meanwhile."""
+        super().showEvent(event)
+        self.labels.look(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Leave others' labels until they can be seen."""
+        super().hideEvent(event)
+        self.labels.look(False)
 
     # What the tab calls
 
@@ -292,6 +302,7 @@ class PicturesCard(Card):
     def _on_map_toggled(self, on: bool) -> None:
         self.large.close_view()
         self._views.setCurrentWidget(self.map if on else self.grid)
+        self.chosen.goes_on = not on
         self._focus_view()
         if on and self.comparison.ensure():
             self.comparison.ensure_map()
@@ -349,7 +360,7 @@ class PicturesCard(Card):
         self._show_history()
         if self.large.isVisible():
             self._on_looked_at(self.grid.current_row)
-        self.labels_changed.emit()
+        self.labels_changed.emit(change)
 
     def _show_history(self) -> None:
         labelling = self.labels.labelling
@@ -359,7 +370,7 @@ class PicturesCard(Card):
         self._said = sentence
         if sentence:
             announce(self.grid, sentence)
-        self._on_chosen()
+        self._show_chosen()
 
     def _on_arranged(self) -> None:
         shown, total = self.model.rowCount(), self.model.total

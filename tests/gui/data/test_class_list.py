@@ -1,5 +1,6 @@
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLineEdit
 
 from gui.data.class_delegate import ROW_HEIGHT
 from gui.data.class_list import ClassList
@@ -102,6 +103,34 @@ def test_a_chosen_class_stays_chosen_under_its_new_name_and_when_that_is_undone(
     classes.set_counts(COUNTS)
     assert classes.view.currentIndex().data() == "rose"
     assert classes.heard[-1] == ("rose", None)
+
+
+def test_a_chosen_class_stays_so_through_two_names_and_back(classes):
+    classes.view.setCurrentIndex(classes.model.index(2))
+    for old, new in (("rose", "Rosa"), ("Rosa", "briar")):
+        classes.model.renamed.emit(old, new)
+        classes.set_counts({"daisy": COUNTS["daisy"], new: COUNTS["rose"]})
+        assert classes.view.currentIndex().data() == new
+    for name in ("Rosa", "rose"):
+        classes.set_counts({"daisy": COUNTS["daisy"], name: COUNTS["rose"]})
+        assert classes.view.currentIndex().data() == name
+
+
+def test_a_name_that_is_typed_is_not_written_over_by_what_others_label(classes, qtbot):
+    renamed = []
+    classes.renamed.connect(lambda old, new: renamed.append((old, new)))
+    classes.view.setFocus()
+    classes.view.setCurrentIndex(classes.model.index(2))
+    classes.view.edit(classes.view.currentIndex())
+    field = classes.view.findChild(QLineEdit)
+    field.setText("briar")
+    classes.set_counts({**COUNTS, "rose": {"train": 15}})
+    classes.set_counts({**COUNTS, "aster": {"train": 1}})
+    assert classes.view.findChild(QLineEdit) is field
+    assert field.text() == "briar"
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: classes.model.row_of("aster") > 0)
+    assert renamed == [("rose", "briar")]
 
 
 def test_rows_are_painted_with_the_colours_of_the_parts(classes):

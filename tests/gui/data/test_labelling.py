@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from core.errors import StoreError
 from core.features.dataset_features import PictureFeatures
 from core.labels.labelling import Labelling
+from gui.data import pictures_card
 from gui.data.chosen_drag import CHOSEN_MIME
 from gui.data.data_tab import DataTab
 from gui.data.write_dialog import WriteDialog
@@ -271,6 +272,7 @@ def test_what_is_chosen_in_the_map_is_labelled_there(tab, qtbot, monkeypatch):
     assert kept(tab)["daisy-04.png"] == "tulip"
     do(tab, qtbot, lambda: qtbot.keyClick(view, Qt.Key.Key_Z, CONTROL))
     assert kept(tab)["daisy-04.png"] == "daisy"
+    assert chosen(tab) == ["daisy-04.png"], "no other point, which may be out of sight"
     tab.pictures.choose_numbers([0, 1])
     qtbot.keyClick(view, Qt.Key.Key_Return)
     assert tab.focusWidget() is tab.card.bar.field
@@ -278,7 +280,7 @@ def test_what_is_chosen_in_the_map_is_labelled_there(tab, qtbot, monkeypatch):
     assert tab.focusWidget() is view
 
 
-def test_what_a_command_labels_meanwhile_is_seen_and_nothing_moves_away(tab, qtbot):
+def test_what_a_command_labels_meanwhile_is_seen_and_nothing_moves_away(tab, qtbot, monkeypatch):
     grid, bar = tab.card.grid, tab.card.grid.verticalScrollBar()
     tab.resize(900, 560)
     for _ in range(3):
@@ -294,13 +296,25 @@ def test_what_a_command_labels_meanwhile_is_seen_and_nothing_moves_away(tab, qtb
     in_sight = grid.indexAt(middle).data()
     tab.card.labels.looking.setInterval(5)
     other = Labelling(tab._workbench.store, tab.dataset.scan)  # of a process of its own
+    told = []
+    monkeypatch.setattr(pictures_card, "announce", lambda _widget, sentence: told.append(sentence))
+    tab.elsewhere.show()
     with qtbot.waitSignal(tab.card.labels_changed):
         other.label([f"daisy/daisy-{number:02}.png" for number in range(2, 10)], "violet")
     assert tab.classes.model.counts("violet")
     assert tab.card._said == "Changed elsewhere: Labelled 8 pictures violet"
+    assert told == [tab.card._said], "not what was chosen before"
+    assert not tab.elsewhere.isHidden(), "the offer stays for the user"
     assert chosen(tab) == before
     assert grid.indexAt(middle).data() == in_sight
     assert grid.currentIndex().data() == "daisy-00.png"
+    tab.card.hide()
+    assert not tab.card.labels.looking.isActive(), "there is nothing to be seen"
+    tab.card.labels.looking.setInterval(600_000)
+    other.label(["rose/rose-01.png"], "violet")
+    with qtbot.waitSignal(tab.card.labels_changed):
+        tab.card.show()
+    assert tab.card.labels.looking.isActive()
 
 
 def test_what_cannot_be_kept_is_said_and_shown_as_it_was(tab, qtbot, monkeypatch):
