@@ -75,7 +75,7 @@ def _trial_line(job: TuningJob, trial: TrainingJob) -> str:
     facts = [f"{job.objective_metric} {value}"]
     if (found := trial.accuracy) is not None:
         facts.insert(0, found.sentence)
-    return "  ".join(filter(None, (trial.name, str(trial.status), ", ".join(facts), trial.failure_reason)))
+    return "  ".join(filter(None, (trial.name, str(trial.status), "; ".join(facts), trial.failure_reason)))
 
 
 def _progress(job: Job) -> Progress:
@@ -83,6 +83,9 @@ def _progress(job: Job) -> Progress:
         return Progress(round((job.progress or 0) * 100), 100, what, "%")
     if isinstance(job, TuningJob):
         done = sum(count for status, count in job.counts.items() if status.is_final)
-        best = "" if job.best_objective is None else f", best {job.objective_metric} {job.best_objective:.4f}"
-        return Progress(done, job.max_jobs or None, f"{job.secondary_status or job.status}{best}", "trials")
+        message = job.secondary_status or str(job.status)
+        if job.best_objective is not None:
+            said = tr("{status}, best {metric} {value:.4f}")
+            message = said.format(status=message, metric=job.objective_metric, value=job.best_objective)
+        return Progress(done, job.max_jobs or None, message, "trials")
     return Progress(round((job.progress or 0) * 100), 100, job.secondary_status or str(job.status), "%")

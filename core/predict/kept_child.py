@@ -90,7 +90,7 @@ class KeptChild:
                 watchdog = child.watchdog(self.patience.silence_s)
             elif finding := watchdog.finding:
                 self.drop()
-                raise ChildEnded(f"it {finding}", stood_still=True)
+                raise ChildEnded(tr("it {finding}").format(finding=finding), stood_still=True)
 
     def twice(self, ask: Callable[[], R], cancel: CancelToken, on_progress: OnProgress = ignore_progress) -> R:
         """Ask; once more, another process, where the first stands still.

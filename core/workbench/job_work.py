@@ -42,17 +42,8 @@ class JobWork:
 
     def result(self, job: Job) -> str:
         """Return what a job's model gets right and where it is weakest, as far as that is known; no full stop."""
-        from core.predict.evaluate import read_evaluation
-
         accuracy = job.accuracy
-        if accuracy is None:
-            return ""
-        name = job.best_trial if isinstance(job, TuningJob) else job.name
-        folder = self._installation.engine.job_folder(name) if name else None
-        kept = read_evaluation(folder / "output" / "data", accuracy.split) if folder is not None else None
-        if kept is not None and kept.count == accuracy.count:
-            return kept.sentence
-        return tr("Gets {result}").format(result=accuracy.sentence)
+        return "" if accuracy is None else tr("Gets {result}").format(result=accuracy.sentence)
 
     def forecast(self, spec: Spec, manifest: Manifest | None) -> Forecast:
         """Return what a job will do: combinations, time, warnings."""

@@ -172,7 +172,7 @@ class JobDetail(QWidget):
         if job.accuracy is not None:
             counted = job.accuracy.counted
             result = counted[:1].upper() + counted[1:]
-            said = tr("{result}, {metric} {value}")
+            said = tr("{result}; {metric} {value}")
             return percent(job.accuracy.share), said.format(result=result, metric=metric, value=value)
         if searched:
             said = tr("Best {metric} (higher is better)") if maximize else tr("Best {metric} (lower is better)")

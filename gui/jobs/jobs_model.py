@@ -79,7 +79,7 @@ class JobsModel(QAbstractListModel):
             parts.append(plural("{count:,} rule issue", "{count:,} rule issues", issues))
         if job.code_version:
             parts.append(tr("code {version}").format(version=job.code_version))
-        return ", ".join(parts) + (f"\n{job.note}" if job.note else "")
+        return "; ".join(parts) + (f"\n{job.note}" if job.note else "")
 
     def jobs(self) -> Sequence[Job]:
         """Return the records shown."""

@@ -92,7 +92,7 @@ def test_jobs_speak_to_screen_readers(jobs):
     jobs.set_jobs([tuning(1, best=0.25)])
     jobs.set_issues("pets-0001", 2)
     sentence = jobs.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert sentence.startswith("pets-0001, tuning job, Completed")
+    assert sentence.startswith("pets-0001; tuning job; Completed")
     assert "best objective 0.25" in sentence
     assert "2 rule issues" in sentence
 
