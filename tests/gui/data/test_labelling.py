@@ -311,6 +311,7 @@ def test_what_a_command_labels_meanwhile_is_seen_and_nothing_moves_away(tab, qtb
     tab.card.hide()
     assert not tab.card.labels.looking.isActive(), "there is nothing to be seen"
     tab.card.labels.looking.setInterval(600_000)
+    qtbot.waitUntil(lambda: tab.card.labels._running is None)  # the last look of before
     other.label(["rose/rose-01.png"], "violet")
     with qtbot.waitSignal(tab.card.labels_changed):
         tab.card.show()

@@ -142,7 +142,7 @@ def test_accuracy_leads_and_the_loss_comes_second(tab, engine, feed, qtbot):
     assert counted.accuracy.sentence == "72 of 74 right on test (97.3 %, 91 to 99 %)"
     detail = start_jobs(tab, feed, qtbot)
     assert detail.figures.figure(0) == "97.3 %"
-    assert detail.figures._captions[0].text() == "Right on test, Average loss 0.3333"
+    assert detail.figures._captions[0].text() == "Right on test; Average loss 0.3333"
     measured = replace(job, best_metrics={})
     assert leading_figure(measured) == "0.3333"
     assert "97.3 % right on test" in tab.model.data(tab.model.index(0), Qt.ItemDataRole.AccessibleTextRole)
