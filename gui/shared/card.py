@@ -46,7 +46,7 @@ class Card(QFrame):
         self.setAccessibleName(text)
 
 
-CONTEXT_LETTERS = 28
+CONTEXT_LETTERS = 24
 """So many letters of a header's context are worth more than the words on its buttons with icons."""
 
 
