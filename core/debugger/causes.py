@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.debugger.aws_output import SUFFIX
 from core.jobs.records import RuleOutcome
 from core.jobs.status import RuleStatus
-from training_scripts.debugger.data_rules import ClassImbalance
+from training_scripts.debugger.class_rules import ClassImbalance
 from training_scripts.watch.catalogue import INVARIANTS
 
 ORDER: tuple[tuple[str, ...], ...] = (

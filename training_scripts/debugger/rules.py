@@ -15,13 +15,8 @@ from training_scripts.debugger.activation_rules import (
     PoorWeightInitialization,
     SaturatedActivation,
 )
-from training_scripts.debugger.data_rules import (
-    ClassCollapse,
-    ClassImbalance,
-    Confusion,
-    LeakageSuspicion,
-    StalledTrainingRule,
-)
+from training_scripts.debugger.class_rules import ClassCollapse, ClassImbalance, Confusion
+from training_scripts.debugger.data_rules import LeakageSuspicion, StalledTrainingRule
 from training_scripts.debugger.health import HealthRule
 from training_scripts.debugger.loss_rules import (
     LearningRateTooHigh,

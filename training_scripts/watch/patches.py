@@ -238,13 +238,13 @@ def _loaders(session: Session, patches: Patches) -> None:
     @functools.wraps(made)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         made(self, *args, **kwargs)
-        session.made_loader(self)
+        session.loaders.made(self)
 
     @functools.wraps(iterate)
     def begin(self: Any) -> Any:
         iterator = iterate(self)
         if session.here:
-            iterator._sagehound = session.began_pass(self)  # type: ignore[attr-defined]
+            iterator._sagehound = session.loaders.began_pass(self)  # type: ignore[attr-defined]
         return iterator
 
     @functools.wraps(advance)
@@ -254,13 +254,13 @@ def _loaders(session: Session, patches: Patches) -> None:
             return advance(self)
         if session.plain.on and known.in_pass and torch.is_grad_enabled():
             return session.plain.batch(known, advance, self)
-        session.loading()
+        session.loaders.loading()
         began = session.now()
         try:
             batch = advance(self)
         finally:  # a pass ends by an exception
-            session.fetching = False
-        session.loaded(known, session.now() - began)
+            session.loaders.fetching = False
+        session.loaders.loaded(known, session.now() - began)
         return batch
 
     patches.set(data.DataLoader, "__init__", init)
@@ -289,7 +289,7 @@ def _amp(session: Session, patches: Patches) -> None:
     def stepped(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.is_enabled() or not session.here:
             return step(self, optimizer, *args, **kwargs)
-        known = session.optimizer(optimizer)
+        known = session.optimizers.of(optimizer)
         before = known.steps
         result = step(self, optimizer, *args, **kwargs)
         session.scaled("step", skipped=known.steps == before)

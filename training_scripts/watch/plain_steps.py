@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .harmless import harmless
+from .optimizers import NEW_STEPS
 from .state import Loader, Loss, Optimizer, first_tensor
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 QUICK_S, APART_S = 0.05, 0.25
 """Steps that take less than this are gone through plainly, but for one in so many seconds: that one is traced, and the
 memory looked at. Of slower ones what hooks cost is nothing."""
-KNOWN_STEPS = 3
-"""Steps of an optimizer from which on nothing about it is new."""
 
 
 class PlainSteps:
@@ -50,14 +49,14 @@ class PlainSteps:
         self._last, self._call = now, None
         if not self.on:
             self._whole = now
-        self._until = session.next_look()
+        self._until = session.pace.next_look(session.step)
         if session.recorder is not None:
             self._until = min(self._until, session.recorder.next_save())
         self.on = (
             quick
             and now - self._whole < APART_S
             and session.step < self._until
-            and not (session.watching or session.heavy or session.limit)
+            and not (session.pace.watching or session.pace.heavy or session.limit)
             and session.steps_by_optimizer
             and not session.is_busy
         )
@@ -91,15 +90,15 @@ class PlainSteps:
 
     def batch(self, loader: Loader, advance: Callable[[Any], Any], iterator: Any) -> Any:
         """Return the next batch, and count it."""
-        session = self._session
-        session.fetching = True
-        began = session.now()
+        loaders, now = self._session.loaders, self._session.now
+        loaders.fetching = True
+        began = now()
         try:
             batch = advance(iterator)
         finally:  # a pass ends by an exception
-            session.fetching = False
-        session.waited += session.now() - began
-        session.loader = loader
+            loaders.fetching = False
+        loaders.waited += now() - began
+        loaders.current = loader
         loader.batches += 1
         loader.in_pass += 1
         return batch
@@ -108,11 +107,11 @@ class PlainSteps:
         """Return what is known of an optimizer that steps in such a step, None if it is to be looked at."""
         if not self.on or not self._session.here:
             return None
-        main = self._session.main
+        main = self._session.optimizers.main
         if main is not None and main.optimizer() is optimizer:
-            return main if main.steps >= KNOWN_STEPS else None
-        known = self._session.known(optimizer)
-        return None if known is None or known.steps < KNOWN_STEPS or known.later else known
+            return main if main.steps >= NEW_STEPS else None
+        known = self._session.optimizers.known(optimizer)
+        return None if known is None or known.steps < NEW_STEPS or known.later else known
 
     @harmless
     def stepped(self, known: Optimizer) -> None:
@@ -121,7 +120,7 @@ class PlainSteps:
         known.steps += 1
         session.seq += 1
         known.step_seq = session.seq
-        if known is session.main:
+        if known is session.optimizers.main:
             if session.recorder is not None:
                 session.recorder.pass_step(known)
             now = time.perf_counter()

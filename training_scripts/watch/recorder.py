@@ -233,7 +233,7 @@ class Recorder:
             args,
             self._output / "tensors",
             settings,
-            activations=not _compiles(model),
+            activations=not model.is_compiled,
             predictions=rows,
         )
         self._profiler = ProfilerCallback(self._output, steps_apart_s=_STEPS_APART_S)
@@ -299,9 +299,3 @@ def _weights(model: Model) -> str:
         if isinstance(seen, torch.Tensor) and int(seen) > 50:
             return "default"
     return "none"
-
-
-def _compiles(model: Model) -> bool:
-    return model.compiled or any(
-        getattr(module, "_compiled_call_impl", None) is not None for module in model.module.modules()
-    )

@@ -22,7 +22,7 @@ def install_saving(session: Session, patches: Patches) -> None:
     save, load, dump, read = torch.save, torch.load, json.dump, json.load
 
     def heard() -> bool:
-        return session.here and not session.fetching
+        return session.here and not session.loaders.fetching
 
     def first(args: Any, kwargs: Any, name: str) -> Any:
         return args[0] if args else kwargs.get(name)

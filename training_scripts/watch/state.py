@@ -31,7 +31,7 @@ class Model:
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
         self.forwards = self.trained = 0
-        self.compiled = type(module).__name__ in ("OptimizedModule", "RecursiveScriptModule")
+        self._scripted = type(module).__name__ == "RecursiveScriptModule"
         self.name = type(self.inner).__name__
         self._sensitive = [
             (name, weakref.ref(item))
@@ -55,6 +55,14 @@ class Model:
                 if type(module).__module__.startswith("torch.") and isinstance(inside, nn.Module):
                     module = inside
         return module
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether torch compiles any of it: hooks inside would make it do so again."""
+        return self._scripted or any(
+            getattr(module, "_compiled_call_impl", None) is not None or type(module).__name__ == "OptimizedModule"
+            for module in self.module.modules()
+        )
 
     @property
     def sensitive(self) -> list[tuple[str, nn.Module]]:

@@ -104,7 +104,7 @@ def watch(
         handle = loss_fn.register_forward_hook(lambda it, args, value: _computed(session, it, args, value))
         patches.remember(handle.remove)
     if optimizer is not None:
-        session.optimizer(optimizer)
+        session.optimizers.of(optimizer)
     _current = Watched(session, patches, place)
     atexit.register(_current.close)
     return _current

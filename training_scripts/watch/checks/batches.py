@@ -32,13 +32,13 @@ class BatchOrder(Check):
     def before_backward(self, root: Tensor) -> None:
         """Look at the inputs that are being trained on."""
         session, inputs = self.session, self.session.inputs
-        if not session.watching or inputs is None:
+        if not session.pace.watching or inputs is None:
             return
         rows = session.rows()
         if rows:
             self._same_again(inputs, b"".join(rows))
             self._all_alike(inputs, rows)
-        loader = session.loader
+        loader = session.loaders.current
         if loader is not None and loader.trained >= 4 and loader.sampler == "SequentialSampler":
             if loader.length is None or loader.length >= 2:
                 self.found(
@@ -52,7 +52,7 @@ class BatchOrder(Check):
             self.looked("ShuffleOff")
 
     def _same_again(self, inputs: Tensor, batch: bytes) -> None:
-        loader = self.session.loader
+        loader = self.session.loaders.current
         whole = inputs._base is None or inputs._base.shape[:1] == inputs.shape[:1]
         # One batch that is all there is may come again and again: that is gradient descent on the whole.
         several = (loader.length or 2) > 1 if loader is not None else not whole
@@ -81,7 +81,7 @@ class BatchOrder(Check):
             "All inputs of a batch are the same: the network cannot tell them apart.",
             f"In {self._alike} batches in a row all {len(rows)} inputs that were looked at were equal.",
             "Look at what the dataset returns for different numbers.",
-            loader_site(self.session.loader, self.session.sites.get("forward", NOWHERE)),
+            loader_site(self.session.loaders.current, self.session.sites.get("forward", NOWHERE)),
         )
 
 
@@ -109,7 +109,7 @@ class Scaling(Check):
             seen = (float(numbers.mean()), float(numbers.std()), len(numbers), numbers.numel())
             (self._train if grad else self._valid).append(seen)
             self._compare()
-        if grad and self.session.step in (0, 1, 2, 5) and not self.session.is_compiled(model):
+        if grad and self.session.step in (0, 1, 2, 5) and not model.is_compiled:
             self._listen(model)
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
@@ -180,7 +180,7 @@ class Scaling(Check):
             "Divide pixels by 255 and normalise them by mean and standard deviation."
             if pictures
             else "Subtract the mean and divide by the standard deviation of each feature.",
-            loader_site(self.session.loader, self.session.sites.get("forward", NOWHERE)),
+            loader_site(self.session.loaders.current, self.session.sites.get("forward", NOWHERE)),
             [(self.session.step, high, RAW)],
         )
 
@@ -191,7 +191,7 @@ class Scaling(Check):
             "The inputs are not normalised the way the pretrained backbone was trained with.",
             f"What reaches {name} varies {ratio:.3g} times as much as in its training: inputs are much {how}.",
             "Use the preprocessing that belongs to the weights: their mean and standard deviation.",
-            loader_site(self.session.loader, self.session.sites.get("forward", NOWHERE)),
+            loader_site(self.session.loaders.current, self.session.sites.get("forward", NOWHERE)),
             [(self.session.step, ratio, None)],
         )
 
@@ -202,7 +202,7 @@ class Scaling(Check):
         if model is not self._whole:
             return False
         if grad:
-            return len(self._train) < 8 and self.session.watching
+            return len(self._train) < 8 and self.session.pace.watching
         return len(self._valid) < 8 and len(self._train) >= 3
 
     def _compare(self) -> None:
@@ -222,5 +222,5 @@ class Scaling(Check):
             f"In training they are {mean:.3g} on average with a spread of {spread:.3g}, in evaluation {other_mean:.3g} "
             f"and {other_spread:.3g}.",
             "Normalise both splits by the same mean and standard deviation.",
-            loader_site(self.session.loader, self.session.sites.get("forward", NOWHERE)),
+            loader_site(self.session.loaders.current, self.session.sites.get("forward", NOWHERE)),
         )

@@ -49,9 +49,9 @@ class GradientOrder(Check):
     def before_backward(self, root: Tensor) -> None:
         """Look for gradients that a step has used and no one has cleared; and at the sign of what goes backward."""
         self._backwards += 1
-        if self.session.watching:
+        if self.session.pace.watching:
             self._follow()
-        if not self._left and not self._kept and not self.session.watching:
+        if not self._left and not self._kept and not self.session.pace.watching:
             return
         for known in list(self._kept):
             # Two networks against each other: the other's backward adds to gradients that are cleared before the next.
@@ -80,7 +80,7 @@ class GradientOrder(Check):
             self._judged.discard(known)
             self._cleared(known)
         self._waits = bool(self._left or self._kept or self._judged)
-        if not session.watching:
+        if not session.pace.watching:
             return
         self._accumulated(known)
         empty = all(item.grad is None for item in known.parameters())
@@ -181,7 +181,7 @@ class GradientOrder(Check):
         held = frozenset(id(item) for item in known.parameters())
         stepped = [
             other
-            for other in self.session.optimizers
+            for other in self.session.optimizers.all
             if other is not known and other.steps and frozenset(id(item) for item in other.parameters()) & held
         ]
         again = self._makers.get(held, 0) + bool(stepped or (held in self._makers and self.session.step))
@@ -198,7 +198,13 @@ class GradientOrder(Check):
     def _sign(self, root: Tensor) -> None:
         """Find a loss of classification below zero, which cannot be; one that goes backward below zero is maximised."""
         loss = self.session.loss
-        if not self.session.watching or loss is None or not loss.trains or root.numel() != 1 or loss.value.numel() != 1:
+        if (
+            not self.session.pace.watching
+            or loss is None
+            or not loss.trains
+            or root.numel() != 1
+            or loss.value.numel() != 1
+        ):
             return
         if loss.kind not in ("cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "binary_cross_entropy"):
             return
@@ -247,7 +253,7 @@ class Scheduling(Check):
         optimizer = getattr(scheduler, "optimizer", None)
         if optimizer is None:
             return
-        steps, at = session.optimizer(optimizer).steps, session.sites["scheduler"]
+        steps, at = session.optimizers.of(optimizer).steps, session.sites["scheduler"]
         before, skipped, earlier = self._last.get(scheduler, (-1, self._skipped, at))
         self._last[scheduler] = (steps, self._skipped, at)
         if not steps:
@@ -305,7 +311,7 @@ class Clipping(Check):
         """Look whether there is anything to clip at this moment."""
         session = self.session
         self._clips += 1
-        fresh = session.backward_seq > (session.main.step_seq if session.main is not None else -1)
+        fresh = session.backward_seq > (session.optimizers.main.step_seq if session.optimizers.main is not None else -1)
         self._useful += fresh and session.backward_seq > session.forward_seq
         if self._scaling and not self._unscaled and fresh:
             self._scaled += 1

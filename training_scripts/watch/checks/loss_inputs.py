@@ -24,7 +24,7 @@ class LossInputs(Check):
 
     def computed(self, loss: Loss) -> None:
         """Look at the first losses closely, and at some later ones."""
-        if not loss.trains or not (self.session.step < 8 or self.session.heavy):
+        if not loss.trains or not (self.session.step < 8 or self.session.pace.heavy):
             return
         if loss.kind in _UNEQUAL:
             self._shapes(loss)
@@ -131,7 +131,7 @@ class Labels(Check):
 
     def computed(self, loss: Loss) -> None:
         """Count the labels of training batches."""
-        if not loss.trains or not loss.classifies or not self.session.watching:
+        if not loss.trains or not loss.classifies or not self.session.pace.watching:
             return
         labels = loss.targets.reshape(-1)
         classes = int(loss.inputs.shape[1])
@@ -155,7 +155,7 @@ class Labels(Check):
         assert self._counts is not None
         present = self._counts.nonzero().reshape(-1)
         used = int(present.max()) + 1
-        known = self.session.class_names()
+        known = self.session.loaders.class_names()
         if known and classes > len(known) and self._batches >= 2:
             self._unlike(loss, classes, f"{len(known)} classes", "the dataset names no more")
         elif not known and self._seen >= max(100, 12 * used) and used <= classes // 2 and self._batches >= 6:
@@ -181,7 +181,7 @@ class Labels(Check):
         )
 
     def _sorted(self, loss: Loss, classes: int) -> None:
-        loader = self.session.loader
+        loader = self.session.loaders.current
         ordered = loader is None or loader.sampler == "SequentialSampler" or not loader.sampler
         if classes < 2 or not ordered or self._one_class < 5 or self._one_class < 0.7 * self._batches:
             return

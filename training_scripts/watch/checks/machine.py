@@ -41,17 +41,17 @@ class Starvation(Check):
     def stepped(self) -> None:
         """Add up what the steps since the last call took, and what of it was waiting."""
         now = self.session.now()
-        if self.session.step >= FROM and self._last and self.session.loader is not None:
+        if self.session.step >= FROM and self._last and self.session.loaders.current is not None:
             whole = now - self._last
-            if self.session.waited <= whole:  # not an evaluation's loading
-                self._waited += self.session.waited
+            if self.session.loaders.waited <= whole:  # not an evaluation's loading
+                self._waited += self.session.loaders.waited
                 self._whole += whole
                 self._steps += self.session.step - self._at
         self._last, self._at = now, self.session.step
         if self._steps < STEPS:
             return
         share, each = self._waited / max(self._whole, 1e-9), self._waited / self._steps
-        loader = self.session.loader
+        loader = self.session.loaders.current
         if share <= STARVED or each <= LONG_WAIT:
             self.looked("LoaderStarves")
         else:
@@ -86,12 +86,12 @@ class Memory(Check):
 
     def computed(self, loss: Loss) -> None:
         """Mark the graph of a training loss."""
-        if loss.trains and self.session.watching:
+        if loss.trains and self.session.pace.watching:
             self._mark((loss.value,), "loss")
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
         """Mark the graph of the outputs."""
-        if self.session.grad and self.session.watching:
+        if self.session.grad and self.session.pace.watching:
             self._mark(itertools.islice(tensors_in(outputs), MOST_OUTPUTS), "outputs")
 
     def _mark(self, values: Iterable[Tensor], what: str) -> None:
@@ -110,7 +110,7 @@ class Memory(Check):
     def stepped(self) -> None:
         """Count the marks of steps long over that are still there, and look at the memory now and then."""
         step = self.session.step
-        if self.session.watching and step >= KEPT + 3:
+        if self.session.pace.watching and step >= KEPT + 3:
             for what in ("loss", "outputs"):
                 old = [at for at, kind, mark in self._marks if kind == what and at <= step - 3 and mark() is not None]
                 if len(set(old)) >= KEPT:
@@ -161,7 +161,7 @@ class Replicas(Check):
     def after_step(self, known: Optimizer) -> None:
         """Write the sum of this process's parameters, and compare with those of the others."""
         session = self.session
-        if known is not session.main or not session.heavy or session.findings.output is None:
+        if known is not session.optimizers.main or not session.pace.heavy or session.findings.output is None:
             return
         if int(os.environ.get("WORLD_SIZE", "1") or 1) < 2 and not _is_distributed():
             return

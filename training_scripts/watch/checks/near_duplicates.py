@@ -66,7 +66,7 @@ class NearDuplicates(Check):
         if max((item.passes for item in self._evaluated.values()), default=0) >= self._next:
             self._next *= LATER
             self._judge()
-        if self.session.watching and self._count < MOST_TRAINED:
+        if self.session.pace.watching and self._count < MOST_TRAINED:
             fields = _grid(self.session.inputs, SIDE)
             if fields is not None:
                 self._trained.append(fields)
@@ -75,8 +75,8 @@ class NearDuplicates(Check):
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
         """Take the pictures of the first evaluation with each dataset, which may have a loader for each."""
-        session, loader = self.session, self.session.loader
-        if session.grad or self._done or not model.trained or not session.watching_evaluation():
+        session, loader = self.session, self.session.loaders.current
+        if session.grad or self._done or not model.trained or not session.pace.watches_evaluation():
             return
         if loader is None or loader.trains:
             return

@@ -47,7 +47,7 @@ class NotFinite(Check):
         if bad:
             self._done = True
             self._explain(loss)
-        elif self.session.watching:
+        elif self.session.pace.watching:
             self.looked("NaNSource")
 
     def _explain(self, loss: Loss) -> None:
@@ -73,7 +73,7 @@ class NotFinite(Check):
                 if item.is_floating_point() and not bool(torch.isfinite(item).all())
             ]
             if thrown:
-                optimizer = session.main
+                optimizer = session.optimizers.main
                 rate = f" of {optimizer.rates[-1]:g}" if optimizer is not None and optimizer.rates else ""
                 self._say(
                     loss,
@@ -103,7 +103,7 @@ class NotFinite(Check):
     def _layer(self, model: Model) -> str:
         """Return the first layer whose outputs are not finite, found by another forward of the same inputs."""
         session = self.session
-        if session.call is None or session.is_compiled(model):
+        if session.call is None or model.is_compiled:
             return ""
         ref, args, kwargs = session.call
         if (module := ref()) is None:
@@ -132,7 +132,7 @@ class NotFinite(Check):
         return found[0] if found else ""
 
     def _batch_number(self) -> str:
-        loader = self.session.loader
+        loader = self.session.loaders.current
         return "" if loader is None else f", batch {loader.in_pass - 1} of the pass"
 
     def _say(self, loss: Loss, cause: str, details: str, remedy: str, tensors: list[str] | None = None) -> None:
@@ -179,7 +179,7 @@ class Guessing(Check):
         session = self.session
         if not loss.trains or not loss.classifies or loss.value.numel() != 1:
             return
-        if not session.watching or session.step < JUDGED_FROM // 3:
+        if not session.pace.watching or session.step < JUDGED_FROM // 3:
             return
         counts = count_labels(loss)
         self._counts = counts if self._counts is None or len(self._counts) != len(counts) else self._counts + counts

@@ -28,14 +28,14 @@ class Holding(Check):
     def before_step(self, known: Optimizer) -> None:
         """Judge once, in an early step, while gradients are there; look later whether the model was replaced."""
         session = self.session
-        if known is not session.main:
+        if known is not session.optimizers.main:
             return
         if known.steps == JUDGED_STEP - 1:
             self._twice(known)
             self._decay(known)
             for model in session.trained_models() or [m for m in session.models.values() if m.trained]:
                 self._missing(model, known)
-        if known.steps >= JUDGED_STEP and session.watching:
+        if known.steps >= JUDGED_STEP and session.pace.watching:
             self._replaced(known)
 
     def _replaced(self, known: Optimizer) -> None:
@@ -45,7 +45,7 @@ class Holding(Check):
         if model is None or session.backward_seq < known.step_seq or any(_has_gradient(item) for item in sample):
             self._idle = 0
             return
-        held = session.held()
+        held = session.optimizers.held()
         parameters = [(name, item) for name, item in model.inner.named_parameters() if item.grad is not None]
         names = [name for name, item in parameters if id(item) not in held]
         self._idle = self._idle + 1 if sample and names and len(names) == len(parameters) else 0
@@ -62,7 +62,7 @@ class Holding(Check):
 
     def _twice(self, known: Optimizer) -> None:
         owners: dict[int, list[Optimizer]] = {}
-        for other in self.session.optimizers:
+        for other in self.session.optimizers.all:
             if other.steps:
                 for item in other.parameters():
                     owners.setdefault(id(item), []).append(other)
@@ -83,7 +83,7 @@ class Holding(Check):
         )
 
     def _missing(self, model: Model, known: Optimizer) -> None:
-        held = self.session.held()
+        held = self.session.optimizers.held()
         parameters = [(name, item) for name, item in model.inner.named_parameters() if item.requires_grad]
         missing = [at for at, (_, item) in enumerate(parameters) if id(item) not in held and item.grad is not None]
         self._unregistered(model, known, held)
@@ -186,13 +186,13 @@ class Motion(Check):
 
     def computed(self, loss: Loss) -> None:
         """Keep the first losses, against which long steps are judged."""
-        if loss.trains and self.session.heavy and loss.value.numel() == 1:
+        if loss.trains and self.session.pace.heavy and loss.value.numel() == 1:
             self._losses.append(float(loss.value))
 
     def before_step(self, known: Optimizer) -> None:
         """Look at the numbers before the step."""
         self._before = None
-        if known is not self.session.main or not self.session.heavy:
+        if known is not self.session.optimizers.main or not self.session.pace.heavy:
             return
         if self._of is not known or not self._parameters:
             self._take(known)
@@ -205,7 +205,7 @@ class Motion(Check):
 
     def after_step(self, known: Optimizer) -> None:
         """Compare with the numbers after it."""
-        if self._before is None or self._first is None or known is not self.session.main:
+        if self._before is None or self._first is None or known is not self.session.optimizers.main:
             return
         if not (parameters := self._parameters):
             return

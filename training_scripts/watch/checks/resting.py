@@ -35,7 +35,7 @@ class Resting(Check):
         """Note in an early step what rests, while gradients are there; judge it when no warm-up is that long."""
         if self._noted:
             self._strike(known)
-        if known is not self.session.main:
+        if known is not self.session.optimizers.main:
             return
         if known.steps == NOTED_STEP:
             self._note()
@@ -63,21 +63,21 @@ class Resting(Check):
             for name, item in model.inner.named_parameters(remove_duplicate=False)
         }
         used = self._used()
-        for other in self.session.optimizers:
+        for other in self.session.optimizers.all:
             held = [item for item in other.parameters() if item.grad is not None and id(item) not in used]
             if not other.steps and any(bool(item.grad.any()) for item in held[:3] if item.grad is not None):
                 self._noted[other] = {id(item): names.get(id(item), "?") for item in held}
 
     def _used(self) -> set[int]:
         """Return the ids of what optimizers hold that have stepped, also of those that are gone."""
-        stepped = [other for other in self.session.optimizers if other.steps]
+        stepped = [other for other in self.session.optimizers.all if other.steps]
         return {id(item) for other in stepped for item in other.parameters()}.union(*(other.ids for other in stepped))
 
     def _warm(self, known: Optimizer) -> bool:
-        if self.session.loader is None:
+        if self.session.loaders.current is None:
             return known.steps >= STEPS_WITHOUT_LOADER
         # Some make a new loader for every pass.
-        passes = sum(item.passes for item in self.session.loaders if item.trained)
+        passes = sum(item.passes for item in self.session.loaders.all if item.trained)
         return known.steps >= WARM_STEPS and passes > WARM_PASSES
 
     def _judge(self, how: str) -> None:

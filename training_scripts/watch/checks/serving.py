@@ -31,7 +31,7 @@ class Serving(Check):
 
     def before_backward(self, root: Tensor) -> None:
         """Note the classes of the training data, whose loader may be gone when the model is saved."""
-        loader = self.session.loader
+        loader = self.session.loaders.current
         if not self._ours and loader is not None:
             self._ours = classes_of(loader.dataset)
             self._compare_written(self._ours)
@@ -61,7 +61,7 @@ class Serving(Check):
         """Hold the classes that were loaded, and those of the data that a loaded model is asked about, against its."""
         self._compare_loaded()
         self._compare_written(self._trained)
-        loader = self.session.loader
+        loader = self.session.loaders.current
         if self._trained and loader is not None and loader.in_pass == 1 and loader.dataset is not None:
             self._compare(classes_of(loader.dataset), "the data that the model is asked about", loader.made)
 

@@ -26,12 +26,12 @@ class Loaders(Check):
 
     def before_forward(self, model: Model, inputs: Tensor | None) -> None:
         """Judge an evaluation's loader in its second batch, and its first batch against the one of the pass before."""
-        loader = self.session.loader
-        if self.session.grad or loader is None or loader.trains or not self.session.watching_evaluation():
+        loader = self.session.loaders.current
+        if self.session.grad or loader is None or loader.trains or not self.session.pace.watches_evaluation():
             return
         if loader.in_pass == 1 and loader.sampler == "SequentialSampler":
             self._stays_the_same(loader)
-        training = next((item for item in self.session.loaders if item.trains and item.dataset is not None), None)
+        training = next((item for item in self.session.loaders.all if item.trains and item.dataset is not None), None)
         if training is None or id(loader) in self._judged or loader.dataset is None:
             return
         self._judged.add(id(loader))
@@ -116,13 +116,13 @@ class Leaks(Check):
         loss, inputs = self.session.loss, self.session.inputs
         # Where a loss is of some rows alone (nodes of a graph), the others are looked at and not trained on.
         partly = loss is not None and inputs is not None and loss.targets.ndim == 1 and len(loss.targets) < len(inputs)
-        if self.session.watching and not partly and len(self._trained) < 50_000:
+        if self.session.pace.watching and not partly and len(self._trained) < 50_000:
             self._trained.update(self._telling())
 
     def after_forward(self, model: Model, inputs: Tensor | None, outputs: Any) -> None:
         """Remember the inputs of evaluations."""
-        loader = self.session.loader
-        if self.session.grad or not self.session.watching_evaluation() or (loader is not None and loader.trains):
+        loader = self.session.loaders.current
+        if self.session.grad or not self.session.pace.watches_evaluation() or (loader is not None and loader.trains):
             return
         if model.trained:
             self._loaders[id(loader)] = loader
@@ -140,7 +140,7 @@ class Leaks(Check):
         evaluated, self._evaluated = self._evaluated, {}
         loaders, self._loaders = self._loaders, {}
         # There may be a loader for each epoch, of the same dataset.
-        known = [item.dataset for item in self.session.loaders if item.trains]
+        known = [item.dataset for item in self.session.loaders.all if item.trains]
         datasets = {id(item): item for item in known if item is not None}
         shares = []
         for key, rows in evaluated.items():

@@ -35,7 +35,7 @@ class Modes(Check):
             self._training = (model, module.training, self._flipped(model))
             return
         self._after_evaluation[id(model)] = True
-        if not model.trained or not model.sensitive or not self.session.watching_evaluation():
+        if not model.trained or not model.sensitive or not self.session.pace.watches_evaluation():
             return
         on = [name for name, item in model.sensitive if item.training and getattr(item, "p", 1) > 0]
         if module.training and on and not _inside("update_bn", "calibrate"):
@@ -65,7 +65,7 @@ class Modes(Check):
         self._asked[id(model)] = (count + 1, since, numbers)
         on = [name for name, item in model.sensitive if item.training and getattr(item, "p", 1) > 0]
         if on and count + 1 >= ASKED and self.session.step >= since + STEPS:
-            held = self.session.held()
+            held = self.session.optimizers.held()
             if any(id(item) in held for item in parameters):
                 # It will be trained, more seldom than another: a generator, by its critic's many steps.
                 del self._asked[id(model)]
@@ -82,7 +82,7 @@ class Modes(Check):
 
     def before_backward(self, root: Tensor) -> None:
         """See whether what was called last, which is being trained, was in train mode."""
-        if self._training is None or not self.session.watching:
+        if self._training is None or not self.session.pace.watching:
             return
         (model, trains, flipped), self._training = self._training, None
         sensitive = model.sensitive

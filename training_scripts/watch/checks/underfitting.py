@@ -52,7 +52,7 @@ class Underfitting(Check):
     def computed(self, loss: Loss) -> None:
         """Keep the losses that are looked at, and how many answers were right."""
         session = self.session
-        if not session.watching or not loss.trains or not loss.classifies or loss.value.numel() != 1:
+        if not session.pace.watching or not loss.trains or not loss.classifies or loss.value.numel() != 1:
             return
         # Where an input has many labels (the words of a text, the pixels of a picture) a high loss is nothing special.
         if session.inputs is None or loss.inputs.ndim != 2 or len(session.inputs) != len(loss.targets):
@@ -106,7 +106,7 @@ class Underfitting(Check):
     def _passes(self) -> int:
         """Return how often the training data was gone through, which may have a loader for each time."""
         passes: dict[int, int] = {}
-        for item in self.session.loaders:
+        for item in self.session.loaders.all:
             if not item.trains:
                 continue
             # The place of a dataset that is gone is given to another one.
@@ -116,7 +116,7 @@ class Underfitting(Check):
 
     def _reason(self) -> tuple[str, str, Site | None] | None:
         """Return what keeps the network from more, what to do, and where; None where nothing is seen."""
-        optimizer = self.session.main
+        optimizer = self.session.optimizers.main
         made = optimizer.made if optimizer is not None else None
         if self._linear >= 2:
             return (
@@ -167,7 +167,7 @@ class Underfitting(Check):
         return None
 
     def _decay(self) -> tuple[float, bool]:
-        optimizer = self.session.main
+        optimizer = self.session.optimizers.main
         if optimizer is None:
             return 0.0, False
         known = optimizer.optimizer()
@@ -178,7 +178,7 @@ class Underfitting(Check):
         )
 
     def _rate(self) -> float:
-        optimizer = self.session.main
+        optimizer = self.session.optimizers.main
         groups = optimizer.groups if optimizer is not None else []
         return max((float(group["lr"]) for group in groups if "lr" in group), default=0.0)
 
