@@ -162,6 +162,7 @@ class TensorHook(Callback):
         """See `Callback.begin_step`."""
         if self._mode == "EVAL":
             return
+        self._global += 1
         self._train_step = step
         self._due = self._schedule.due(step)
         if "activations" in self._due and self._activations:
@@ -170,8 +171,8 @@ class TensorHook(Callback):
 
     def batch(self, inputs: Tensor, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """See `Callback.batch`."""
-        self._global += 1
         if self._mode == "EVAL":
+            self._global += 1
             self._eval_step += 1
             self._keep_evaluated(inputs, logits, labels, loss)
             return

@@ -2,7 +2,7 @@
 
 It goes by the numbers of steps and batches, more seldom the longer a training takes, so that findings are the same on a
 fast machine and a busy one. Only what would cost more than a small share of the script's time waits for a later step;
-the first steps are looked at whatever they cost.
+the first steps and evaluations are looked at whatever they cost, which does not count.
 """
 
 from __future__ import annotations
@@ -16,54 +16,72 @@ HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 
 """Steps at which numbers of all parameters are compared; later every 500th."""
 _HEAVY = tuple(sorted(HEAVY))
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
-"""Batches that are looked at closely of each of the first evaluations, and of later ones."""
+"""Batches that are looked at closely of each of the first evaluations, and of later ones.
+
+Those are chosen as steps are, at intervals of a twentieth of their number: what a script asks without gradients in each
+step, such as the teacher of a distillation, is an evaluation in each step.
+"""
 
 
 class Pace:
     """How closely a training is looked at.
 
     `watching` says whether the step that is under way is looked at closely, `heavy` whether numbers of all parameters
-    are compared in it. `evaluated` counts the batches of the evaluation that is under way.
+    are compared in it.
     """
 
     def __init__(self, share: float | None) -> None:
         self.clock = Clock(share)
         self.watching = self.heavy = True
-        self.evaluated = self._evaluations = 0
-        self._next = 0
-        self._affords = True
+        self._evaluated = self._evaluations = 0
+        self._next = self._next_heavy = self._next_evaluation = 0
+        self._affords = self._free = True
 
     def choose(self, step: int) -> None:
-        """Decide whether the step that begins is looked at."""
+        """Decide whether the step that begins is looked at; what cannot be afforded now waits."""
+        self._free = step < CLOSE_STEPS
         self._affords = self.clock.affords
-        affords = step < CLOSE_STEPS or self._affords
-        self.watching = affords and (step < CLOSE_STEPS or step >= self._next)
+        affords = self._free or self._affords
+        self.watching = affords and (self._free or step >= self._next)
         if self.watching:
             self._next = -(-(step + 1) // EVERY) * EVERY if step < EVERY * SPREAD else step + step // SPREAD
-        self.heavy = affords and (step in HEAVY or step % 500 == 0)
+        self.heavy = affords and step >= self._next_heavy
+        if self.heavy:
+            self._next_heavy = next((at for at in _HEAVY if at > step), step + 500 - step % 500)
 
     def restart(self) -> None:
         """Begin again with the first step: of another training."""
-        self._evaluations = self._next = 0
+        self._evaluations = self._next = self._next_heavy = self._next_evaluation = 0
         self.choose(0)
+
+    def evaluates(self) -> None:
+        """Note that a model is called without gradients: with a batch of an evaluation."""
+        self._evaluated += 1
 
     def trains(self) -> None:
         """Note that a batch is trained on, which ends an evaluation."""
-        self._evaluations += self.evaluated > 0
-        self.evaluated = 0
+        if not self._evaluated:
+            return
+        if self._evaluations >= self._next_evaluation:
+            self._next_evaluation = self._evaluations + max(1, self._evaluations // SPREAD)
+        self._evaluations += 1
+        self._evaluated = 0
 
     def next_look(self, step: int) -> int:
         """Return the first step, from this one on, which begins, at which it is to be seen whether it is looked at."""
-        if not self._affords:
-            return step + RECHECKED
-        return min(self._next, next((at for at in _HEAVY if at >= step), step - step % -500))
+        return min(self._next, self._next_heavy) if self._affords else step + RECHECKED
 
     def watches_evaluation(self) -> bool:
-        """Whether this batch of an evaluation is looked at: the first ones, fewer in later evaluations."""
+        """Whether this batch of an evaluation is looked at."""
         if self._evaluations < FIRST_EVALUATIONS:
-            return self.evaluated < MOST_EVALUATED
-        return self.evaluated < LATER_EVALUATED and self._affords
+            return self._evaluated <= MOST_EVALUATED
+        return self._evaluated <= LATER_EVALUATED and self._affords and self._evaluations >= self._next_evaluation
 
     def is_close(self, grad: bool) -> bool:
         """Whether what happens now is looked at closely: a step of the training, or a batch of an evaluation."""
         return self.watching or self.heavy or (not grad and self.watches_evaluation())
+
+    def count(self, seconds: float, grad: bool) -> None:
+        """Count what a close look took, but for the first ones."""
+        if not self._free and (grad or self._evaluations >= FIRST_EVALUATIONS):
+            self.clock.count(seconds)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .harmless import harmless
 from .optimizers import NEW_STEPS
-from .state import Loader, Loss, Optimizer, first_tensor
+from .state import Loader, Loss, Model, Optimizer, first_tensor
 
 if TYPE_CHECKING:
     from .findings import Findings
@@ -33,7 +33,7 @@ class PlainSteps:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.on = False
-        self._call: tuple[nn.Module, Any, Any] | None = None
+        self._call: tuple[Model, Any, Any] | None = None
         self._last = self._whole = 0.0
         self._until = 0
 
@@ -64,9 +64,10 @@ class PlainSteps:
     @harmless
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> bool:
         """Whether a call of a module is of such a step; it is remembered as long as the step is under way."""
-        if not torch.is_grad_enabled() or id(module) not in self._session.models:
+        known = self._session.models.get(id(module))
+        if known is None or known.module is not module or not torch.is_grad_enabled():
             return False
-        self._call = module, args, kwargs
+        self._call = known, args, kwargs
         return True
 
     @harmless
@@ -135,9 +136,9 @@ class PlainSteps:
         session, self.on = self._session, False
         if self._call is None:
             return
-        module, args, kwargs = self._call
-        session.model, session.grad = session.models.get(id(module)), True
+        session.model, args, kwargs = self._call
+        session.grad = True
         session.inputs = first_tensor((args, kwargs))
-        session.call = weakref.ref(module), args, kwargs
+        session.call = weakref.ref(session.model.module), args, kwargs
         session.seq += 1
         session.seq_of_inputs = session.seq

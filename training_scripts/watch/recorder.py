@@ -107,7 +107,7 @@ class Recorder:
         self._epoch = 0
         self._epoch_began = time.time()
         self._epoch_steps = 0
-        self._rate: float | None = None
+        self._rate: Any = None
 
     def before_batch(self, loader: Loader | None) -> None:
         """Note that the script waits for a batch."""
@@ -150,7 +150,7 @@ class Recorder:
         if self._batched and loss.trains:
             return
         self._batched = True
-        if loss.value.numel() == 1 and (loss.trains or self._mode == "EVAL") and model is self._model:
+        if loss.value.numel() and (loss.trains or self._mode == "EVAL") and model is self._model:
             self._tell("batch", inputs, loss.inputs, loss.targets, mean)
         if not loss.trains and self._mode == "EVAL":
             self._tell("end_step", self._evaluated)
@@ -167,6 +167,7 @@ class Recorder:
         """Count a step of which nothing is saved."""
         if self._hook is not None:
             self._hook.pass_step()
+        self._see_rate(known)
         self._count_step()
 
     def before_backward(self) -> None:
@@ -184,12 +185,17 @@ class Recorder:
     def after_step(self, known: Optimizer) -> None:
         """Note that a step is over."""
         self._phase("end_phase", "optimizer")
-        self._rate = float(known.groups[0]["lr"]) if known.groups and "lr" in known.groups[0] else None
+        self._see_rate(known)
         if self._hook is not None and self._step == 0:
-            self._hook.set_rate(self._rate)
+            self._hook.set_rate(None if self._rate is None else float(self._rate))
         self._tell("end_step", self._step)
         self._open = False
         self._count_step()
+
+    def _see_rate(self, known: Optimizer) -> None:
+        """Remember the learning rate; one that is on a device is not waited for before an epoch's end."""
+        groups = known.groups
+        self._rate = groups[0].get("lr") if groups else None
 
     def _count_step(self) -> None:
         self._step += 1
@@ -260,7 +266,7 @@ class Recorder:
             if mean is not None:
                 metrics[name] = mean
         if self._rate is not None:
-            metrics["learning_rate"] = self._rate
+            metrics["learning_rate"] = float(self._rate)
         self._tell("end_epoch", self._epoch, metrics)
         seconds = time.time() - self._epoch_began
         numbers = " ".join(f"{name}={value:.6g}" for name, value in metrics.items())
@@ -287,6 +293,7 @@ class Recorder:
                 getattr(callback, method)(*values)
             except Exception as error:
                 self._callbacks = [other for other in self._callbacks if other is not callback]
+                self._hook = None if callback is self._hook else self._hook
                 append_line(self._output.parent / "log.txt", f"{type(callback).__name__} is left out: {error}")
                 if os.environ.get("SAGEHOUND_WATCH_STRICT"):
                     raise

@@ -95,16 +95,18 @@ class Session:
             if not is_model(module):
                 return None
             model = self.models[id(module)] = Model(module)
+            self.plain.on = False
         self._stepped_by_hand()
         self.grad = torch.is_grad_enabled()
+        if not self.grad:
+            self.plain.on = False
+            self.pace.evaluates()
         began = self._begin()
         self.seq += 1
         self.model = model
         self.inputs = first_tensor(args) if args and not kwargs else first_tensor((args, kwargs))
         if self.grad:
             self.pace.clock.begin()
-        else:
-            self.plain.on = False
         self.call = (weakref.ref(module), args, kwargs) if self.grad else None
         self.seq_of_inputs = self.seq
         self.at("forward")
@@ -150,8 +152,6 @@ class Session:
         self.seq += 1
         if trains:
             self.forward_seq = self.seq
-        else:
-            self.pace.evaluated += 1
         loss = Loss(kind, inputs, targets, value, self.at("loss"), trains, smoothing, summed, weight)
         if trains:
             self.loss = loss
@@ -394,7 +394,7 @@ class Session:
     def _count(self, began: float) -> None:
         """Count what a hook has taken since it began to look closely."""
         if began:
-            self.pace.clock.count(time.perf_counter() - began)
+            self.pace.count(time.perf_counter() - began, self.grad)
 
 
 def _end_in_child(session: weakref.ref[Session]) -> None:

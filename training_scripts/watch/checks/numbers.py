@@ -14,7 +14,7 @@ from ..session import Session
 from ..state import Loss, Model
 from .guess import count_labels, guess_of
 
-_GPU_LOOKS = 20
+_GPU_STEPS = 20
 SKIPS = 10
 JUDGED_FROM, BATCHES, LABELS = 150, 10, 250
 
@@ -27,7 +27,7 @@ class NotFinite(Check):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._flag: Tensor | None = None
-        self._waiting = 0
+        self._waits_until = 0
         self._done = False
         self._call: tuple[Model, Any, Any] | None = None
 
@@ -40,10 +40,9 @@ class NotFinite(Check):
         else:
             finite = torch.isfinite(loss.value.detach())
             self._flag = finite if self._flag is None else self._flag & finite
-            self._waiting += 1
-            if self._waiting < (_GPU_LOOKS if self.session.step > 3 else 1):
+            if 3 < self.session.step < self._waits_until:
                 return
-            self._waiting, bad = 0, not bool(self._flag)
+            self._waits_until, bad = self.session.step + _GPU_STEPS, not bool(self._flag)
         if bad:
             self._done = True
             self._explain(loss)
