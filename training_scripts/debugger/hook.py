@@ -294,13 +294,13 @@ class TensorHook(Callback):
         if not self._evaluated and not self._schedule.may_save_evaluation():
             return
         viewed, size = logits._base is not None, len(labels)
-        logits, labels = logits.detach(), labels.detach()
+        logits, labels = logits.detach(), labels.detach().clone()  # which many scripts copy into one tensor
         logits = logits.float() if logits.dtype == torch.bfloat16 else logits
         if not self._predictions:
             logits, labels = logits[:0], labels[:0]
         elif logits.numel() > _EVALUATED_BATCH:  # a view would hold on to the whole of a large batch
             rows = max(1, _EVALUATED_BATCH // logits[0].numel())
-            logits, labels = logits[:rows].clone(), labels[:rows].clone()
+            logits, labels = logits[:rows].clone(), labels[:rows]
         elif viewed:
             logits = logits.clone()
         self._evaluated.append((logits, labels, loss.detach().float().mean(), size))

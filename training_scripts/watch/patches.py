@@ -140,7 +140,10 @@ def _backward(session: Session, patches: Patches) -> None:
 
     @functools.wraps(original)
     def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or session.plain.on or not session.here:
+        if torch.compiler.is_compiling() or not session.here:
+            return original(tensor, *args, **kwargs)
+        if session.plain.on:
+            session.backward_seq = session.seq = session.seq + 1  # the step may not stay plain
             return original(tensor, *args, **kwargs)
         session.before_backward(tensor)
         result = original(tensor, *args, **kwargs)

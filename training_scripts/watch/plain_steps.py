@@ -27,7 +27,8 @@ memory looked at. Of slower ones what hooks cost is nothing."""
 class PlainSteps:
     """Goes through the steps that nothing is looked at: counts them, adds their losses up, and sees one that is NaN.
 
-    `on` is whether the step that is under way is one. An evaluation ends it, and so does whatever is new.
+    One on a device is seen in the next step that is not plain: it would have to be waited for. `on` is whether the step
+    that is under way is one. An evaluation ends it, and so does whatever is new.
     """
 
     def __init__(self, session: Session) -> None:
@@ -74,15 +75,16 @@ class PlainSteps:
     def computed(self, loss: Loss) -> bool:
         """Add up a loss of training; one that is not finite is looked at after all."""
         value = loss.value
-        if value.numel() != 1:
+        if not value.numel():
             return False
         mean: Tensor | float
         if value.device.type == "cpu":
-            mean = value.item()
+            mean = value.item() if value.numel() == 1 else loss.mean.item()
             if not math.isfinite(mean):
                 self._look()
                 return False
-            mean = mean / max(1, len(loss.targets)) if loss.summed and loss.targets.ndim else mean
+            if loss.summed and loss.targets.ndim and value.numel() == 1:
+                mean = mean / max(1, len(loss.targets))
         else:
             mean = loss.mean
         if self._session.recorder is not None:
@@ -142,3 +144,5 @@ class PlainSteps:
         session.call = weakref.ref(session.model.module), args, kwargs
         session.seq += 1
         session.seq_of_inputs = session.seq
+        if session.recorder is not None:
+            session.guard(session.recorder.before_forward, session.model, True)

@@ -53,7 +53,8 @@ class _Mean:
         self.total = self.total + _number(mean) * size
         self.count += size
         if loss.classifies and loss.inputs.ndim == 2:
-            self._waiting.append((loss.inputs.detach(), loss.targets))
+            # Labels are often copied into one tensor again and again.
+            self._waiting.append((loss.inputs.detach(), loss.targets.clone()))
             self.judged += size
             whole = loss.inputs if loss.inputs._base is None else loss.inputs._base  # a view holds all of it
             if len(self._waiting) >= _TOGETHER or whole.numel() > _LARGE:

@@ -230,9 +230,11 @@ class Session:
         began = self._begin()
         known = self.optimizers.of(optimizer)
         self.notify("after_step", known)
-        known.steps += 1
         self.seq += 1
         known.step_seq = self.seq
+        if not known.steps:
+            known.first_seq = self.seq
+        known.steps += 1
         if known is self.optimizers.main:
             if self.recorder is not None:
                 self.guard(self.recorder.after_step, known)

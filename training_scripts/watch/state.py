@@ -75,12 +75,14 @@ class Optimizer:
     """An optimizer, how often it has stepped, where it was made and where it steps.
 
     `later`: it was made after another one had stepped. `held` are its parameters, which may outlive it.
+    `first_seq` and `step_seq`: when it stepped for the first time, and when last.
     """
 
     optimizer: weakref.ref[Any]
     steps: int = 0
     made: Site = NOWHERE
     stepped_at: Site = NOWHERE
+    first_seq: int = -1
     step_seq: int = -1
     later: bool = False
     held: Sequence[weakref.ref[Tensor]] = ()

@@ -151,7 +151,10 @@ def _place(folder: str | os.PathLike[str] | None, name: str) -> tuple[Path, Path
             told = json.loads(_started(command))
             return Path(told["folder"]), Path(told["classes"])
         except OSError as error:
-            print(f"sagehound: the window will not show this training: {error}", file=sys.stderr)
+            print(
+                f"sagehound: the window will not show this training: {error}; what is found is printed here.",
+                file=sys.stderr,
+            )
         except ValueError:  # no answer
             print(
                 "sagehound: the window will not show this training, because the rest of Sagehound does not run in this "

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 _OF_ANSWERS = re.compile(r"pred|label|target|argmax|class|^idx$|^index$|^top|answer|guess|^y$|winner", re.IGNORECASE)
 """Names of what holds the number of a class. One that only counts places in a list has another: i, at, row."""
+_OF_CLASSES = re.compile(f"{_OF_ANSWERS.pattern}|prob|score|logit|softmax|output", re.IGNORECASE)
+"""Names of what has a number for each class, so that its places are numbers of classes."""
+_COUNTS = frozenset({"enumerate", "range"})
 _MOST_BYTES = 1 << 20
 
 
@@ -63,10 +66,10 @@ def _classes(value: ast.expr) -> list[str]:
 
 def _asked(tree: ast.AST) -> Iterator[str]:
     """Yield the names of what is asked by the number of an answer."""
-    numbers = set(_loop_names(tree))
+    numbers, places = set(_loop_names(tree)), set(_places(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
-            names = set(_names(node.slice))
+            names = {_name(item) for item in _named(node.slice) if item not in places}
             if names & numbers or any(_OF_ANSWERS.search(name) for name in names):
                 yield _name(node.value)
 
@@ -80,10 +83,25 @@ def _loop_names(tree: ast.AST) -> Iterator[str]:
             yield node.target.id
 
 
-def _names(tree: ast.AST) -> Iterator[str]:
+def _places(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield where a loop asks for the number of its round, whatever that is called, but for one over answers."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute):
-            yield _name(node)
+        loops = [node] if isinstance(node, ast.For) else getattr(node, "generators", ())
+        for loop in loops:
+            target, over = loop.target, loop.iter
+            counts = isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id in _COUNTS
+            if not counts or any(_OF_CLASSES.search(name) for name in _names(over)):
+                continue
+            first = target.elts[0] if isinstance(target, ast.Tuple) else target
+            yield from (item for item in _named(node) if isinstance(first, ast.Name) and _name(item) == first.id)
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    return (_name(node) for node in _named(tree))
+
+
+def _named(tree: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute))
 
 
 def _name(node: ast.Name | ast.Attribute) -> str:

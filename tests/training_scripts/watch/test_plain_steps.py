@@ -44,10 +44,11 @@ class Loop:
         self.inputs = torch.randn(16, 10, generator=torch.Generator().manual_seed(0))
         self.labels = (self.inputs[:, 0] > 0).long()
 
-    def step(self, model=None, inputs=None, **how):
+    def step(self, model=None, inputs=None, before_step=lambda: None, **how):
         self.optimizer.zero_grad()
         answers = (model or self.model)(self.inputs if inputs is None else inputs)
         nn.functional.cross_entropy(answers, self.labels, **how).mean().backward()
+        before_step()
         self.optimizer.step()
 
     def until_plain(self, session):
@@ -58,11 +59,16 @@ class Loop:
         raise AssertionError("no step was plain")
 
 
-def test_steps_are_counted_and_a_nan_is_found_in_the_one_that_has_it(session):
+def steps_saved(folder):
+    return len(list((folder / "job" / "output" / "tensors" / "index").glob("*/*.json")))
+
+
+def test_steps_are_counted_and_a_nan_is_found_in_the_one_that_has_it(session, tmp_path):
     loop = Loop()
     loop.until_plain(session)
-    before = session.step
+    before, saved = session.step, steps_saved(tmp_path)
     loop.step(inputs=loop.inputs * torch.nan)
+    assert steps_saved(tmp_path) == saved + 1
     assert [(item.rule, item.step) for item in session.findings.all if item.rule == "NaNSource"] == [
         ("NaNSource", before)
     ]
@@ -110,7 +116,7 @@ def test_a_loss_for_each_item_is_saved_as_its_mean(session, tmp_path):
     for _ in range(30):
         loop.step(reduction="none")
     session.close()
-    assert len(list((tmp_path / "job" / "output" / "tensors" / "index").glob("*/*.json"))) >= 4
+    assert steps_saved(tmp_path) >= 4
     assert "left out" not in (tmp_path / "job" / "log.txt").read_text(encoding="utf-8")
 
 
@@ -120,6 +126,43 @@ def test_tensors_that_cannot_be_saved_make_no_step_slower(session, monkeypatch):
     monkeypatch.setattr(type(session.recorder._hook), "end_step", lambda self, step: 1 / 0)
     loop.step()
     assert session.recorder.next_save() > session.recorder._step
+
+
+def test_losses_of_each_item_are_counted_in_steps_that_are_plain(session):
+    loop = Loop()
+    loop.until_plain(session)
+    before = session.recorder._train.count
+    loop.step(reduction="none")
+    assert session.plain.on
+    assert session.recorder._train.count == before + 16
+
+
+def test_clipping_behind_a_backward_that_was_plain_is_in_time(session):
+    loop, other = Loop(), nn.Linear(10, 2)
+
+    def clip():
+        with torch.no_grad():
+            other(loop.inputs)  # ends the plain step
+        nn.utils.clip_grad_norm_(loop.model.parameters(), 1.0)
+
+    loop.until_plain(session)
+    session.pace._affords = False
+    session.pace.clock.count(1e6)
+    for _ in range(8):
+        loop.step(before_step=clip)
+        loop.step()  # which is plain again by its end
+        loop.step()
+    assert [item for item in session.findings.all if item.rule == "ClippedWithoutEffect"] == []
+
+
+def test_an_optimizer_that_has_had_its_time_is_not_waited_for_and_holds_nothing_twice(session):
+    loop = Loop()
+    for _ in range(20):
+        loop.step()
+    first, loop.optimizer = loop.optimizer, torch.optim.SGD(loop.model.parameters(), lr=0.001)
+    loop.until_plain(session)
+    assert first.param_groups
+    assert "OptimizerHoldsTwice" not in {item.rule for item in session.findings.all}
 
 
 class OnDevice:

@@ -24,6 +24,13 @@ from training_scripts.watch.written_classes import written_classes
             ["c", "a", "b"],
         ),
         ("NAMES = ['c', 'a', 'b']\nfor row in range(3):\n    print(NAMES[row])", []),  # the order of a table
+        ("NAMES = ['c', 'a', 'b']\nfor idx, ax in enumerate(axes):\n    ax.set_title(NAMES[idx])", []),
+        ("NAMES = ['c', 'a', 'b']\nx = [NAMES[top] for top in range(3)]\nidx = output.argmax()", []),
+        ("NAMES = ['c', 'a', 'b']\nfor idx, p in enumerate(probs):\n    print(NAMES[idx], p)", ["c", "a", "b"]),
+        (
+            "NAMES = ['c', 'a', 'b']\nfor idx in range(3):\n    idx\nidx = output.argmax()\nprint(NAMES[idx])",
+            ["c", "a", "b"],
+        ),
         ("NAMES = ['c', 'a', 'b']\nprint(NAMES[0], sorted(NAMES))", []),
         ("NAMES = ['x', 'a', 'b']\nprint(NAMES[pred])", []),
         ("NAMES = sorted('cab')\nprint(NAMES[pred])", []),

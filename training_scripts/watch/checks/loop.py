@@ -20,6 +20,8 @@ _Held = Callable[[], Tensor | None]
 """A tensor that is not held: itself while it is there."""
 TIMES, RECENT = 3, 8
 """So often in a row something must be out of order, or more often than that among so many recent steps."""
+_RESTS = 500
+"""Events, some five in a step, after which an optimizer that has not stepped again is not waited for."""
 
 
 class GradientOrder(Check):
@@ -79,7 +81,8 @@ class GradientOrder(Check):
         if known in self._judged:
             self._judged.discard(known)
             self._cleared(known)
-        self._waits = bool(self._left or self._kept or self._judged)
+        waiting = (*self._left, *self._kept, *self._judged)
+        self._waits = any(session.seq - other.step_seq < _RESTS for other in waiting)
         if not session.pace.watching:
             return
         self._accumulated(known)

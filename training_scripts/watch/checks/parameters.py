@@ -63,7 +63,7 @@ class Holding(Check):
     def _twice(self, known: Optimizer) -> None:
         owners: dict[int, list[Optimizer]] = {}
         for other in self.session.optimizers.all:
-            if other.steps:
+            if other.steps and other.step_seq >= known.first_seq:  # another may have had its time before
                 for item in other.parameters():
                     owners.setdefault(id(item), []).append(other)
         twice = [ids for ids, held in owners.items() if len(held) > 1]

@@ -30,6 +30,7 @@ class Resting(Check):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._noted: dict[Optimizer, dict[int, str]] = {}
+        self._of: Optimizer | None = None
 
     def before_step(self, known: Optimizer) -> None:
         """Note in an early step what rests, while gradients are there; judge it when no warm-up is that long."""
@@ -37,7 +38,8 @@ class Resting(Check):
             self._strike(known)
         if known is not self.session.optimizers.main:
             return
-        if known.steps == NOTED_STEP:
+        if known.steps >= NOTED_STEP and known is not self._of:
+            self._of = known
             self._note()
         elif self._noted and self._warm(known):
             self._judge(f"has not stepped in the first {known.steps} steps")

@@ -1,0 +1,36 @@
+"""What is recorded of a script's answers."""
+
+import pytest
+import torch
+from torch import nn
+
+from training_scripts.debugger.base import ModeKeys
+from training_scripts.debugger.reader import Trial
+from training_scripts.watch.code_site import NOWHERE
+from training_scripts.watch.recorder import _Mean
+from training_scripts.watch.state import Loss
+
+
+def test_labels_that_are_copied_into_one_tensor_are_those_of_their_batch():
+    mean, targets = _Mean(), torch.empty(4, dtype=torch.long)
+    for label in (0, 1, 2):
+        targets.fill_(label)
+        answers = nn.functional.one_hot(targets, 3).float()
+        mean.add(Loss("cross_entropy", answers, targets, torch.tensor(0.5), NOWHERE, True), torch.tensor(0.5))
+    assert (mean.accuracy, mean.loss) == (1.0, pytest.approx(0.5))
+
+
+def test_labels_of_an_evaluation_are_saved_with_their_answers(session, tmp_path):
+    model, targets = nn.Linear(4, 3), torch.empty(4, dtype=torch.long)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for trains in (True, False):
+        with torch.set_grad_enabled(trains):
+            for label in (0, 1, 2):
+                loss = nn.functional.cross_entropy(model(torch.randn(4, 4)), targets.fill_(label))
+                if trains:
+                    loss.backward()
+                    optimizer.step()
+    session.close()
+    trial = Trial.open(tmp_path / "job" / "output" / "tensors")
+    saved = [trial.tensor("CrossEntropyLoss_input_1").value(step, ModeKeys.EVAL) for step in trial.steps(ModeKeys.EVAL)]
+    assert [labels.tolist() for labels in saved] == [[0] * 4 + [1] * 4 + [2] * 4]
