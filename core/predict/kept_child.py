@@ -41,14 +41,16 @@ class KeptChild:
         """
         if self.closed:
             raise Cancelled
-        if self.now is not None and not self.now.alive:
+        child = self.now  # which `close` takes away, from another thread
+        if child is not None and not child.alive:
             self.drop()  # it died of something else than what is asked now
-        if self.now is None:
-            self.now = ChildProcess(self._command, self._log)
+            child = None
+        if child is None:
+            child = self.now = ChildProcess(self._command, self._log)
             if self.closed:  # closed while it started
                 self.drop()
                 raise Cancelled
-        return self.now
+        return child
 
     def receive(
         self,

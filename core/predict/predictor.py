@@ -267,7 +267,8 @@ class Predictor:
         model = self._model
         if model is None:
             raise ModelError(tr("No model is loaded."), fix=tr("Choose a finished job first."))
-        if self._kept.now is None or self._kept.now is not self._holder or not self._kept.now.alive:
+        child = self._kept.now
+        if child is None or child is not self._holder or not child.alive:
             self._load(model.folder, model.name, ignore_progress, cancel)
         return model
 

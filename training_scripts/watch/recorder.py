@@ -109,6 +109,7 @@ class Recorder:
         self._epoch_began = time.time()
         self._epoch_steps = 0
         self._rate: Any = None
+        self._loader: Loader | None = None
 
     def before_batch(self, loader: Loader | None) -> None:
         """Note that the script waits for a batch."""
@@ -118,7 +119,12 @@ class Recorder:
         """Note that the batch is there."""
         self._phase("end_phase", "data_loading")
         self._loads = True
-        if loader.trains and loader.in_pass == 1 and self._epoch_steps:
+        before, self._loader = self._loader, loader
+        if loader.in_pass != 1 or not self._epoch_steps:
+            return
+        # Some make a new loader for every pass.
+        again = before is not None and before.trains and before.dataset is not None and before.dataset is loader.dataset
+        if loader.trains or again:
             self._end_epoch()
 
     def before_forward(self, model: Model, grad: bool) -> None:

@@ -1,8 +1,11 @@
 """What is recorded of a script's answers."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from training_scripts.debugger.base import ModeKeys
 from training_scripts.debugger.reader import Trial
@@ -18,6 +21,19 @@ def test_labels_that_are_copied_into_one_tensor_are_those_of_their_batch():
         answers = nn.functional.one_hot(targets, 3).float()
         mean.add(Loss("cross_entropy", answers, targets, torch.tensor(0.5), NOWHERE, True), torch.tensor(0.5))
     assert (mean.accuracy, mean.loss) == (1.0, pytest.approx(0.5))
+
+
+def test_a_loader_for_each_pass_ends_an_epoch_each(session, tmp_path):
+    model, data = nn.Linear(4, 2), TensorDataset(torch.randn(40, 4), torch.arange(40) % 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(4):
+        for inputs, labels in DataLoader(data, batch_size=10):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    session.close()
+    log = (tmp_path / "job" / "log.txt").read_text(encoding="utf-8")
+    assert re.findall(r"epoch=(\d+) step=(\d+)", log) == [("1", "4"), ("2", "8"), ("3", "12"), ("4", "16")]
 
 
 def test_labels_of_an_evaluation_are_saved_with_their_answers(session, tmp_path):

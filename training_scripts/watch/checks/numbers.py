@@ -174,7 +174,7 @@ class Guessing(Check):
         self._counts: Tensor | None = None
 
     def computed(self, loss: Loss) -> None:
-        """Keep every tenth loss and its labels, from one training step on."""
+        """Keep the losses that are looked at, and their labels, from one training step on."""
         session = self.session
         if not loss.trains or not loss.classifies or loss.value.numel() != 1:
             return
