@@ -165,6 +165,21 @@ def test_an_optimizer_that_has_had_its_time_is_not_waited_for_and_holds_nothing_
     assert "OptimizerHoldsTwice" not in {item.rule for item in session.findings.all}
 
 
+def test_an_optimizer_of_a_second_phase_that_never_steps_is_found(session):
+    loop, head = Loop(), nn.Linear(10, 2)
+    loop.until_plain(session)
+    loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=0.001)
+    resting = torch.optim.SGD(head.parameters(), lr=0.001)
+    before, inner = session.step, loop.model
+    while session.step < before + 60:
+        loop.step(lambda inputs: inner(inputs) + head(inputs))
+    session.close()
+    found = [item.cause for item in session.findings.all if item.rule == "ParametersNeverChange"]
+    assert len(found) == 1
+    assert "never steps" in found[0]
+    assert resting.param_groups
+
+
 class OnDevice:
     """A loss that would have to be waited for."""
 
