@@ -138,11 +138,11 @@ class PlainSteps:
         session, self.on = self._session, False
         if self._call is None:
             return
-        session.model, args, kwargs = self._call
-        session.grad = True
+        model, args, kwargs = self._call
+        session.model, session.grad = model, True
         session.inputs = first_tensor((args, kwargs))
-        session.call = weakref.ref(session.model.module), args, kwargs
+        session.call = weakref.ref(model.module), args, kwargs
         session.seq += 1
         session.seq_of_inputs = session.seq
         if session.recorder is not None:
-            session.guard(session.recorder.before_forward, session.model, True)
+            session.guard(session.recorder.before_forward, model, True)

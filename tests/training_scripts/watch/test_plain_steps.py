@@ -13,6 +13,7 @@ from tests.training_scripts.watch.harness import Strict
 from training_scripts.watch import plain_steps
 from training_scripts.watch.checks import all_checks
 from training_scripts.watch.checks.numbers import NotFinite
+from training_scripts.watch.checks.resting import Resting
 from training_scripts.watch.patches import install
 from training_scripts.watch.recorder import Recorder
 from training_scripts.watch.session import Session
@@ -165,19 +166,14 @@ def test_an_optimizer_that_has_had_its_time_is_not_waited_for_and_holds_nothing_
     assert "OptimizerHoldsTwice" not in {item.rule for item in session.findings.all}
 
 
-def test_an_optimizer_of_a_second_phase_that_never_steps_is_found(session):
+def test_what_rests_is_noted_also_where_the_early_steps_were_plain(session):
     loop, head = Loop(), nn.Linear(10, 2)
-    loop.until_plain(session)
-    loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=0.001)
     resting = torch.optim.SGD(head.parameters(), lr=0.001)
-    before, inner = session.step, loop.model
-    while session.step < before + 60:
-        loop.step(lambda inputs: inner(inputs) + head(inputs))
-    session.close()
-    found = [item.cause for item in session.findings.all if item.rule == "ParametersNeverChange"]
-    assert len(found) == 1
-    assert "never steps" in found[0]
-    assert resting.param_groups
+    loop.until_plain(session)
+    check = Resting(session)
+    (loop.model(loop.inputs) + head(loop.inputs)).sum().backward()
+    check.before_step(session.optimizers.main)
+    assert list(check._noted) == [session.optimizers.known(resting)]
 
 
 class OnDevice:
