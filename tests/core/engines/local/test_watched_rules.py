@@ -2,17 +2,16 @@
 
 import pytest
 
-from core.engines.local import watch_record
-from core.engines.local.watch_record import TensorRules
+from core.engines.local import watched
 from core.jobs.contract import JobFolder
 
 
 @pytest.mark.parametrize(("takes_s", "rest_s"), [(0.1, 5.0), (3.0, 10.0), (0.0, 0.0)])
 def test_rules_rest_after_an_evaluation_but_for_the_last_one(tmp_path, monkeypatch, takes_s, rest_s):
     now, used, polled = [100.0], [0.0], []
-    monkeypatch.setattr(watch_record.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(watch_record.time, "thread_time", lambda: used[0])
-    rules = TensorRules(JobFolder(tmp_path), "job")
+    monkeypatch.setattr(watched.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(watched.time, "thread_time", lambda: used[0])
+    rules = watched._TensorRules(JobFolder(tmp_path), "job", ())
 
     def poll():
         polled.append(now[0])
