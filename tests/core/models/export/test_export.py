@@ -28,7 +28,7 @@ def pictures(job) -> list[Path]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["onnx", "openvino", "torchscript"])
+@pytest.mark.parametrize("name", ["onnx", "openvino", "torchscript", "torch"])
 def test_an_exported_model_answers_as_the_one_it_was_made_of(name, model, trained_job, predictor, tmp_path):
     asked = pictures(trained_job)
     facts = facts_of(trained_job.folder, None, "colours")
