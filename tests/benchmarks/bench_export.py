@@ -23,7 +23,7 @@ network = timm.create_model("tf_efficientnet_lite0", num_classes=5).eval()
 example, out = torch.zeros(1, 3, 224, 224), sys.argv[1]
 """
 PLAIN = {
-    "onnx": "torch.onnx.export(network, (example,), out, dynamo=False)",
+    "onnx": "torch.onnx.export(network, (example,), out, dynamo=True)",
     "openvino": "import openvino as ov; ov.save_model(ov.convert_model(network, example_input=example), out + '.xml')",
     "torchscript": "torch.jit.trace(network, example).save(out)",
     "torch": "torch.export.save(torch.export.export(network, (example,)), out + '.pt2')",
