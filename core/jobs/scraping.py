@@ -115,10 +115,14 @@ class Scraper:
 
 
 def without_epochs(events: Iterable[_Event], first: int) -> list[_Event]:
-    """Return events without the values of an epoch and of those after it, which come again."""
-    return [
-        event for event in events if not isinstance(event, MetricEvent) or event.epoch is None or event.epoch < first
-    ]
+    """Return events without the values of an epoch and of those after it, and those of test: they come again."""
+
+    def stays(event: _Event) -> bool:
+        if not isinstance(event, MetricEvent):
+            return True
+        return not event.name.startswith("test:") if event.epoch is None else event.epoch < first
+
+    return [event for event in events if stays(event)]
 
 
 def too_slow(metric: str) -> str:

@@ -45,9 +45,18 @@ class EventLog:
         return [event for event in map(event_of, rows) if isinstance(event, MetricEvent)]
 
     def remove_metrics(self, job: str, epoch: int) -> None:
-        """Remove the values of a training job's metrics from an epoch on: they are about to come again."""
+        """Remove the values of a training job's metrics from an epoch on, and those of test: they come again."""
         with self._db.write() as connection:
-            connection.execute("DELETE FROM events WHERE job = ? AND kind = 'metric' AND epoch >= ?", (job, epoch))
+            connection.execute(
+                "DELETE FROM events WHERE job = ? AND kind = 'metric'"
+                " AND (epoch >= ? OR epoch IS NULL AND name LIKE 'test:%')",
+                (job, epoch),
+            )
+            connection.execute(
+                "DELETE FROM latest_metrics WHERE job = ?1 AND name LIKE 'test:%'"
+                " AND name NOT IN (SELECT name FROM events WHERE job = ?1 AND kind = 'metric')",
+                (job,),
+            )
 
     def remove_metrics_since(self, job: str, moment: float) -> None:
         """Remove the values of a training job's metrics from a moment on (Unix seconds): they come again."""

@@ -210,7 +210,7 @@ def _metrics(folder: JobFolder, name: str, scraper: Scraper) -> tuple[list[Metri
         for line in lines:
             scraped = scraper.scrape(line)
             if scraped.begins is not None:
-                events = without_epochs(events, scraped.begins)
+                events, weakest = without_epochs(events, scraped.begins), ""
             weakest = weakest if scraped.weakest is None else scraped.weakest
             events += [
                 MetricEvent(name, metric, value, moment, scraped.epoch, scraped.step)

@@ -128,6 +128,7 @@ class Run:
                 self._replaces = False
                 self._store.remove_metrics(self.name, begins)
                 events = without_epochs(events, begins)
+                changes["weakest"] = ""
                 self.curve = [item for item in self.curve if item[0] < begins]
                 self._losses = {epoch: loss for epoch, loss in self._losses.items() if epoch < begins}
             if scraped.weakest is not None:

@@ -55,6 +55,7 @@ class LineReader:
             if scraped.begins is not None:
                 self._store.remove_metrics(self._job, scraped.begins)
                 events = without_epochs(events, scraped.begins)
+                changes["weakest"] = ""
             if scraped.weakest is not None:
                 changes["weakest"] = scraped.weakest
             for metric, value in scraped.values.items():

@@ -11,6 +11,7 @@ import pytest
 from core.engines.local.job_runtime import Runtime
 from core.engines.local.recovery import _metrics
 from core.engines.local.runs import Run, parse_rule
+from core.jobs.accuracy import Accuracy
 from core.jobs.contract import JobFolder, Scraper, default_metrics
 from core.jobs.records import MetricEvent, RuleOutcome, TrainingJob
 from core.jobs.specs import Objective, TrainingSpec
@@ -69,11 +70,15 @@ def test_epochs_that_come_again_replace_those_before(first, second, kept, store,
     store.add_job(TrainingJob("one", JobStatus.IN_PROGRESS, time.time()), spec)
     folder, process = JobFolder(tmp_path), Mock(identity=ProcessIdentity(0, ""))
     run = Run(spec, folder, process, store, Runtime())
-    folder.log.write_text("".join(f"{line}\n" for line in [begin_line(0), *first]), encoding="utf-8")
+    tested = metrics.test_line(0.1, 0.9, 10, "fish")
+    folder.log.write_text("".join(f"{line}\n" for line in [begin_line(0), *first, tested]), encoding="utf-8")
+    run.follow()
+    assert store.job("one").accuracy == Accuracy("test", 0.9, 10, "fish")
     run.go_on_with(process)
     with folder.log.open("a", encoding="utf-8") as log:
         log.write("".join(f"{line}\n" for line in second))
     run.follow()
+    assert store.job("one").accuracy is None, "test is measured again at the end"
     assert [value for _, value in run.curve] == kept
     assert [event.value for event in store.metrics("one", "Average loss")] == kept
 
