@@ -22,6 +22,8 @@ from core.report.document import (
 
 _MUTED, _LINE, _TEXT = "#5C665E", "#E1E5DF", "#1C211D"
 _SMALL = 6.5
+_BELOW_LABEL = -22
+"""Points from the horizontal axis down to below its numbers and its name, however high the chart is."""
 
 
 def draw(chart: Chart, axes: Any) -> None:
@@ -140,9 +142,13 @@ def _share_bar(chart: ShareBar, axes: Any) -> None:
 
 
 def _legend(axes: Any) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    below_label = ScaledTranslation(0, _BELOW_LABEL / 72, axes.figure.dpi_scale_trans)
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.45, -0.22),
+        bbox_to_anchor=(0.45, 0),
+        bbox_transform=axes.transAxes + below_label,
         ncols=6,
         fontsize=_SMALL - 0.5,
         frameon=False,

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from core.report.document import Line, LineChart
+from core.report.pdf_charts import draw
 from core.report.pdf_layout import BODY, Piece, best_pages, break_pages, fill, gap
 
 
@@ -54,3 +58,13 @@ def test_no_page_is_half_empty(charts: int) -> None:
     assert all(fill(page) > 0.7 for page in pages[:-1])
     assert len(pages) == 1 or fill(pages[-1]) > 0.25
     assert all(top + piece.height <= BODY for page in pages for piece, top in page if not piece.is_gap)
+
+
+@pytest.mark.parametrize("height", [0.6, 1.5])
+def test_a_legend_lies_below_the_name_of_its_axis(height: float) -> None:
+    figure = Figure(figsize=(4, 3))
+    axes = figure.add_axes((0.2, 0.4, 0.7, height / 3))
+    lines = [Line(name, number, np.arange(9.0), np.arange(9.0)) for number, name in enumerate(("all", "this"))]
+    draw(LineChart("CPU", tuple(lines), "seconds since the start", "%"), axes)
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().y1 <= axes.xaxis.label.get_window_extent().y0
