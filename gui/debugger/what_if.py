@@ -60,9 +60,9 @@ class WhatIf(QWidget):
         self.parameter.blockSignals(True)
         self.parameter.clear()
         self.parameter.addItems(list(names))
-        moved = drawn_parameter(outcome) if outcome is not None else ""
-        if moved:
-            self.parameter.setCurrentText(moved)
+        if outcome is not None and names:
+            known = next((name for name in names if value_of(outcome, name)), names[0])
+            self.parameter.setCurrentText(drawn_parameter(outcome) or known)
         self.parameter.blockSignals(False)
         self.setVisible(bool(names))
         self.show_tried(False)
@@ -98,7 +98,8 @@ class WhatIf(QWidget):
             problem = "" if self.value.text().strip() else tr("Give a number.")
         except SpecError as error:
             problem = error.why
-        set_invalid(self.value, bool(problem))
+        untouched = self.value.text() == value_of(self._outcome, self.parameter.currentText())
+        set_invalid(self.value, bool(problem) and not untouched)  # some parameters have no value of their own
         self.value.setToolTip(problem)
         self.evaluate.setEnabled(not problem)
         return not problem

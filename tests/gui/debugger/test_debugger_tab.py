@@ -25,6 +25,7 @@ from gui.debugger.debug_view import load_job
 from gui.debugger.debugger_tab import DebuggerTab
 from gui.debugger.rules_dialog import RulesDialog
 from gui.debugger.rules_model import RuleRole, RulesModel, summary
+from gui.debugger.what_if import WhatIf
 from gui.feed import JobsFeed
 from tests.gui.fakes import FakeEngine, training_spec
 
@@ -107,6 +108,19 @@ def test_a_finding_about_a_users_own_script_leads_to_no_setting_of_ours(engine, 
     engine.tell([outcome("LearningRateTooHigh", FOUND, setting="learning_rate")])
     shown = load_job(engine, "job-1", with_tensors=False).outcomes[0]
     assert (shown.setting, shown.advice) == ("" if watched else "learning_rate", "A.")
+
+
+def test_a_parameter_without_a_value_is_no_mistake_before_it_is_touched(qtbot):
+    row = WhatIf()
+    qtbot.addWidget(row)
+    row.show_rule(RuleOutcome("job-1", "WeightUpdateRatio", FINE, 1.0))
+    assert row.value.text() != ""
+    row.parameter.setCurrentText("num_steps")
+    assert (row.value.text(), bool(row.value.property("invalid")), row.evaluate.isEnabled()) == ("", False, False)
+    row.value.setText("many")
+    assert row.value.property("invalid")
+    row.value.setText("3")
+    assert (row.value.property("invalid"), row.evaluate.isEnabled()) == (False, True)
 
 
 def test_new_values_of_the_same_rules_reset_nothing(qtbot):
