@@ -27,10 +27,10 @@ def _pairs(source: Source, path: str) -> list[tuple[str, str]]:
 
 def _pair(source: Source, path: str, line: str) -> tuple[str, str]:
     near = os.path.dirname(path)
-    address, *label = line.split(maxsplit=1)
+    address, *said = line.split(maxsplit=1)
     # What follows a whole address is the label, also where the address ends in a query that would take it along.
     if (found := path_of_address(address)) is not None and source.index.find(address, near) is not None:
-        return address, label[0] if label else os.path.basename(os.path.dirname(found))
+        return address, said[0] if said else os.path.basename(os.path.dirname(found))
     name, _, label = line.rpartition("\t") if "\t" in line else line.rpartition(" ")
     whole = source.index.find(line, near) is not None or (os.path.isabs(line) and os.path.isfile(line))
     if whole or not name:

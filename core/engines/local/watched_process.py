@@ -66,7 +66,7 @@ class Script(subprocess.Popen[bytes]):
         import psutil
 
         try:
-            return psutil.Process(self.pid).children(recursive=True)
+            return list(psutil.Process(self.pid).children(recursive=True))
         except psutil.Error:
             return ()
 
