@@ -145,7 +145,8 @@ def _sizes(tree: Tree, pictures: Sequence[Picture]) -> Iterator[Problem]:
             few=FEW,
             named=named,
         )
-        yield Problem("too-few", Severity.WARNING, message, tuple(folder[label] for label in few), tr("Add pictures."))
+        where = tuple(dict.fromkeys(folder[label] for label in few))  # a table holds them all
+        yield Problem("too-few", Severity.WARNING, message, where, tr("Add pictures."))
     by_size = counts.most_common()
     (most, largest), (least, smallest) = by_size[0], by_size[-1]
     if largest >= IMBALANCE * smallest:
