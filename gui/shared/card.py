@@ -71,6 +71,7 @@ class PageHeader(QFrame):
         bar.addLayout(self._actions)
         self._primary = primary
         self._words: dict[QPushButton, str] = {}
+        self._room: dict[QPushButton, int] = {}
         if primary is not None:
             primary.setProperty("kind", "primary")
             bar.addWidget(primary)
@@ -96,6 +97,8 @@ class PageHeader(QFrame):
     def event(self, event: QEvent) -> bool:
         """Make room for the context when the header or one of its actions has another size."""
         done = super().event(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._room.clear()
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
             self._fit()
         return done
@@ -105,13 +108,21 @@ class PageHeader(QFrame):
         wanted = min(metrics.horizontalAdvance(text), CONTEXT_LETTERS * metrics.averageCharWidth())
         taken = self._bar.minimumSize().width() - self._context.minimumSizeHint().width()
         shown = {action: words for action, words in self._words.items() if not action.isHidden()}
-        width = {action: action.fontMetrics().horizontalAdvance(words) for action, words in shown.items()}
-        missing = taken + wanted - self.width() + sum(width[action] for action in shown if not action.text())
+        # What words take is measured when they go: one pixel off, they would come and go for ever.
+        room = {
+            action: self._room.get(action, action.fontMetrics().horizontalAdvance(words))
+            for action, words in shown.items()
+        }
+        missing = taken + wanted - self.width() + sum(room[action] for action in shown if not action.text())
         for action, words in shown.items():
-            words = "" if missing > 0 else words
-            missing -= 0 if words else width[action]
-            if action.text() != words:
+            if missing <= 0:
                 action.setText(words)
+                continue
+            if action.text():
+                before = action.sizeHint().width()
+                action.setText("")
+                self._room[action] = before - action.sizeHint().width()
+            missing -= room[action]
 
 
 def page_layout(page: QWidget) -> QVBoxLayout:

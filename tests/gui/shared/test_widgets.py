@@ -115,6 +115,22 @@ def test_a_narrow_header_keeps_its_context_before_the_words_of_its_actions(qtbot
     assert settled(wide) == ("Open another folder", "Find the best model", True)
 
 
+def test_a_header_comes_to_rest_at_any_width(qtbot, monkeypatch):
+    header = PageHeader("Data", "flowers of the garden, both years", QPushButton("Use this dataset"))
+    qtbot.addWidget(header)
+    for name in ("Open folder…", "Labels from file…", "History"):
+        header.add_action(button(name, icon_name="folder-open"))
+    header.show()
+    fitted, fit = [], PageHeader._fit
+    monkeypatch.setattr(PageHeader, "_fit", lambda self: (fitted.append(1), fit(self))[1])
+    for width in range(560, 800):
+        header.resize(width, header.height())
+        fitted.clear()
+        for _ in range(12):
+            QApplication.processEvents()
+        assert len(fitted) < 8, width
+
+
 def test_an_empty_state_has_a_button_only_when_there_is_something_to_do(qtbot):
     made = EmptyState("data", "Nothing here.", "Open")
     qtbot.addWidget(made)
