@@ -101,6 +101,12 @@ def convert(options: argparse.Namespace, paths: AppPaths, console: Console) -> i
         workbench.close()
     if written.unlabelled:
         console.note(tr("{unlabelled:,} pictures without a label are left out.").format(unlabelled=written.unlabelled))
+    if written.ungrouped:
+        lost = tr(
+            "The groups of {count:,} pictures are not among it, since this format has none; csv and jsonl do. "
+            "Another split may tear them apart."
+        )
+        console.note(lost.format(count=written.ungrouped))
     text = tr("{path}: {pictures:,} pictures of {classes:,} classes as {format}").format(
         path=written.path, pictures=written.pictures, classes=written.classes, format=written.format
     )

@@ -30,7 +30,7 @@ class Writer:
     `place` says where a picture is, from its example and its file name; names that clash are made unique. `describe`
     yields the files that say the labels: their paths and texts. With `one_label` a picture has exactly one, with
     `folders` as the name of a folder; with `splits` the format cannot do without them; with `sizes` it says how large
-    pictures are.
+    pictures are. `groups`: it says what must stay together.
     """
 
     place: Callable[[Example, str], str]
@@ -39,6 +39,7 @@ class Writer:
     folders: bool = False
     splits: bool = False
     sizes: bool = False
+    groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)

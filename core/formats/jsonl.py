@@ -103,5 +103,5 @@ FORMAT = DatasetFormat(
     ),
     "pandas, datasets, most scripts",
     Reader(_sees, _read),
-    Writer(_place, describe),
+    Writer(_place, describe, groups=True),
 )

@@ -211,5 +211,5 @@ FORMAT = DatasetFormat(
     "class; columns for split and group are kept. Several labels in a cell are divided at `|`, `;` or `,`.",
     "Kaggle, Roboflow, fastai, pandas, spreadsheets",
     Reader(_sees, _read),
-    Writer(_place, _describe),
+    Writer(_place, _describe, groups=True),
 )

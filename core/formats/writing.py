@@ -27,13 +27,17 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class WrittenDataset:
-    """What was written: pictures, classes, and the pictures that were left out because they have no label."""
+    """What was written: pictures, classes, and the pictures that were left out because they have no label.
+
+    `ungrouped` counts the pictures whose group the format cannot say: a new split may tear them apart.
+    """
 
     path: Path
     format: str
     pictures: int
     classes: int
     unlabelled: int
+    ungrouped: int
 
 
 def write_dataset(
@@ -86,7 +90,8 @@ def write_dataset(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     classes = {label for example in examples for label in example.labels}
-    return WrittenDataset(target, format_.name, len(pictures), len(classes), unlabelled)
+    ungrouped = 0 if writer.groups else sum(bool(example.group) for example in examples)
+    return WrittenDataset(target, format_.name, len(pictures), len(classes), unlabelled, ungrouped)
 
 
 def _check_target(target: Path) -> None:

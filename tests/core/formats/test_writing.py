@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_round_trip(tmp_path: Path, name: str, splits: tuple[str | None, ...]) -
     assert content(after) == content(before) or (name == "ultralytics" and splits == (None,))
     assert after.format == ("folders" if name == "ultralytics" else name)
     assert after.missing == []
+
+
+@pytest.mark.parametrize("name", [found.name for found in WRITTEN])
+def test_groups_come_back_or_are_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    before = drawn(tmp_path / "in", ("train", "valid", "test"))
+    before.examples = [replace(example, group=f"site {number % 3}") for number, example in enumerate(before.examples)]
+    written = write_dataset(before, format_named(name), tmp_path / "out")
+    back = sum(bool(example.group) for example in listing(tmp_path / "out").examples)
+    assert (back, written.ungrouped) in ((len(before.examples), 0), (0, len(before.examples)))
 
 
 @pytest.mark.parametrize("name", SEVERAL)
