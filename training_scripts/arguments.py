@@ -7,7 +7,6 @@ readers below take all of these.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import math
 from argparse import ArgumentParser, Namespace
@@ -157,6 +156,8 @@ def _check_direct(args: Namespace) -> None:
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return a sentence on a hyperparameter that a script does not have, with the nearest name that it has."""
+    import difflib  # seldom wanted, and each start of the window would wait for it
+
     nearest = difflib.get_close_matches(name.lower(), known, 1)
     hint = f"did you mean {nearest[0]}?" if nearest else f"it has {', '.join(sorted(known))}."
     return f"The training script has no hyperparameter {name}: {hint}"

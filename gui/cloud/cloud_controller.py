@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from core.cloud.account import Identity
 from core.engine import Endpoint
 from core.engine_names import LOCAL
 from core.errors import UserFacingError
@@ -19,6 +18,7 @@ from gui.cloud.endpoint_watch import EndpointWatch
 from gui.shared.dialogs import Decision, Option
 
 if TYPE_CHECKING:
+    from core.cloud.account import Identity
     from core.workbench import Workbench
     from gui.bridge import Bridge
     from gui.cloud.aws_dialog import AwsDialog

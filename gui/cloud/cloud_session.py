@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.cloud.account import Check, Connection, Identity
-from core.cloud.interface import CloudProvider
 from core.engine_names import LOCAL
 from core.errors import UserFacingError
 from core.progress import CancelToken, OnProgress
 from core.workbench import Workbench
 from gui.bridge import Bridge
+
+if TYPE_CHECKING:  # the window is painted before what is known of clouds is imported
+    from core.cloud.account import Check, Connection, Identity
+    from core.cloud.interface import CloudProvider
 
 NOTICE_MS = 1000
 RETRY_MS = 15_000

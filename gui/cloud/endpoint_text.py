@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.cloud.hosting import Container
 from core.engine import Endpoint
 from core.translation import tr
 from gui.shared import formatting
@@ -36,6 +35,8 @@ def place(endpoint: Endpoint) -> str:
         if endpoint.instance_type == SERVERLESS
         else tr("On {instance_type}").format(instance_type=endpoint.instance_type)
     )
+    from core.cloud.hosting import Container  # here: the window is painted before
+
     known = endpoint.container in list(Container)
     return f"{where}, {Container(endpoint.container).label}" if known else where
 
