@@ -10,10 +10,15 @@ from .state import Optimizer
 
 NEW_STEPS = 3
 """Steps of an optimizer in which it is seen where it steps, and what it holds."""
+ALONE = 20
+"""Steps in a row of an optimizer after which it has taken the place of one that holds the same parameters."""
 
 
 class Optimizers:
-    """What is known of them. `main` is the one whose steps are those of the training: it stepped first."""
+    """What is known of them. `main` is the one whose steps are those of the training.
+
+    It stepped first, or has taken that one's place.
+    """
 
     def __init__(self) -> None:
         self.all: list[Optimizer] = []
@@ -40,10 +45,22 @@ class Optimizers:
         known = self.of(optimizer)
         if self.main is None or (known is not self.main and (known.later or self.main.optimizer() is None)):
             self.main, known.later = known, False  # of the same training, or of the script's next one
+        self.see_alone(known)
         if known.steps < NEW_STEPS:
             known.stepped_at = site()
             known.held = [weakref.ref(item) for item in known.parameters()]
         return known
+
+    def see_alone(self, known: Optimizer) -> None:
+        """Make this one, which steps, the main one where the main one rests and this one moves what it moved."""
+        main = self.main
+        if main is None or known is main:
+            return
+        if known.beside != main.steps:
+            known.beside, known.alone_from = main.steps, known.steps
+        alone = known.steps - known.alone_from
+        if alone and not alone % ALONE and not main.ids.isdisjoint(id(item) for item in known.parameters()):
+            self.main = known
 
     def is_of_next(self, made: Optimizer) -> bool:
         """Whether one that was made is of the script's next training, of other parameters."""

@@ -123,6 +123,7 @@ class PlainSteps:
         known.steps += 1
         session.seq += 1
         known.step_seq = session.seq
+        session.optimizers.see_alone(known)
         if known is session.optimizers.main:
             if session.recorder is not None:
                 session.recorder.pass_step(known)

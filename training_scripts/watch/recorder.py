@@ -110,6 +110,7 @@ class Recorder:
         self._epoch_steps = 0
         self._rate: Any = None
         self._loader: Loader | None = None
+        self._again = False
 
     def before_batch(self, loader: Loader | None) -> None:
         """Note that the script waits for a batch."""
@@ -122,13 +123,15 @@ class Recorder:
         before, self._loader = self._loader, loader
         if loader.in_pass != 1 or not self._epoch_steps:
             return
-        # Some make a new loader for every pass.
-        again = before is not None and before.trains and before.dataset is not None and before.dataset is loader.dataset
-        if loader.trains or again:
+        if loader.trains:
             self._end_epoch()
+        elif before is not None and before.trains:
+            # Some make a new loader for every pass; others evaluate a part of the same dataset: its forward will tell.
+            self._again = before.dataset is not None and before.dataset is loader.dataset
 
     def before_forward(self, model: Model, grad: bool) -> None:
         """Note that a model is called: of the training, or of an evaluation."""
+        self._end_pass(grad)
         if grad and not self._open:
             self._set_mode("TRAIN")
             self._open, self._batched = True, False
@@ -168,6 +171,7 @@ class Recorder:
 
     def pass_loss(self, loss: Loss, mean: Tensor | float) -> None:
         """Count a loss of training of which nothing is saved."""
+        self._end_pass(trains=True)
         self._train.add(loss, mean)
 
     def pass_step(self, known: Optimizer) -> None:
@@ -202,7 +206,8 @@ class Recorder:
     def _see_rate(self, known: Optimizer) -> None:
         """Remember the learning rate; one that is on a device is not waited for before an epoch's end."""
         groups = known.groups
-        self._rate = groups[0].get("lr") if groups else None
+        rate = groups[0].get("lr") if groups else None
+        self._rate = rate.detach().clone() if isinstance(rate, Tensor) else rate  # a scheduler changes it in place
 
     def _count_step(self) -> None:
         self._step += 1
@@ -260,6 +265,12 @@ class Recorder:
             self._end_epoch()
         self._mode = mode
         self._tell("set_mode", mode)
+
+    def _end_pass(self, trains: bool) -> None:
+        """End the epoch where a new loader of the same dataset began to be trained on."""
+        again, self._again = self._again, False
+        if again and trains:
+            self._end_epoch()
 
     def _end_epoch(self) -> None:
         """Save the means of what has been trained and evaluated since the last epoch."""

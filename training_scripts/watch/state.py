@@ -75,7 +75,8 @@ class Optimizer:
     """An optimizer, how often it has stepped, where it was made and where it steps.
 
     `later`: it was made after another one had stepped. `held` are its parameters, which may outlive it.
-    `first_seq` and `step_seq`: when it stepped for the first time, and when last.
+    `first_seq` and `step_seq`: when it stepped for the first time, and when last. `alone_from` is the number of its own
+    step since which the main optimizer has not stepped, but stayed at `beside` steps.
     """
 
     optimizer: weakref.ref[Any]
@@ -85,6 +86,8 @@ class Optimizer:
     first_seq: int = -1
     step_seq: int = -1
     later: bool = False
+    beside: int = -1
+    alone_from: int = 0
     held: Sequence[weakref.ref[Tensor]] = ()
     rates: list[float] = field(default_factory=list)
 

@@ -14,6 +14,7 @@ from training_scripts.watch import plain_steps
 from training_scripts.watch.checks import all_checks
 from training_scripts.watch.checks.numbers import NotFinite
 from training_scripts.watch.checks.resting import Resting
+from training_scripts.watch.optimizers import ALONE
 from training_scripts.watch.patches import install
 from training_scripts.watch.recorder import Recorder
 from training_scripts.watch.session import Session
@@ -94,6 +95,18 @@ def test_a_network_that_is_new_ends_them(session):
     loop.step(wrapped)
     assert session.models[id(wrapped)].trained == 1
     assert not session.recorder._open
+
+
+def test_an_optimizer_takes_the_place_of_another_in_plain_steps(session):
+    loop = Loop()
+    first, second = loop.optimizer, torch.optim.SGD(loop.model.parameters(), lr=0.01)
+    loop.until_plain(session)
+    loop.optimizer, before = second, session.step
+    for _ in range(2 * ALONE):
+        loop.step()
+    assert session.plain.on
+    assert session.step - before in (ALONE, ALONE + 1)
+    assert session.optimizers.main is session.optimizers.known(second) is not session.optimizers.known(first)
 
 
 def test_an_epoch_has_the_learning_rate_that_its_steps_had(session, tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
 from training_scripts.debugger.base import ModeKeys
 from training_scripts.debugger.reader import Trial
@@ -34,6 +34,47 @@ def test_a_loader_for_each_pass_ends_an_epoch_each(session, tmp_path):
     session.close()
     log = (tmp_path / "job" / "log.txt").read_text(encoding="utf-8")
     assert re.findall(r"epoch=(\d+) step=(\d+)", log) == [("1", "4"), ("2", "8"), ("3", "12"), ("4", "16")]
+
+
+@pytest.mark.parametrize("makes_new", [False, True])
+def test_an_epoch_has_its_own_evaluation_where_both_loaders_are_of_one_dataset(session, tmp_path, makes_new):
+    model, data = nn.Linear(4, 2), TensorDataset(torch.randn(40, 4), torch.arange(40) % 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def loaders():
+        return [
+            DataLoader(data, batch_size=10, sampler=SubsetRandomSampler(part)) for part in (range(30), range(30, 40))
+        ]
+
+    train, valid = loaders()
+    losses = []
+    for _ in range(4):
+        train, valid = loaders() if makes_new else (train, valid)
+        for inputs, labels in train:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+        with torch.no_grad():
+            losses += [float(nn.functional.cross_entropy(model(inputs), labels)) for inputs, labels in valid]
+    session.close()
+    log = (tmp_path / "job" / "log.txt").read_text(encoding="utf-8")
+    assert [float(loss) for loss in re.findall(r"valid_loss=(\S+)", log)] == pytest.approx(losses, rel=1e-4)
+    assert re.findall(r"step=(\d+)", log) == ["3", "6", "9", "12"]
+
+
+def test_a_rate_that_a_scheduler_changes_in_place_is_that_of_the_steps(session, tmp_path):
+    model, data = nn.Linear(4, 2), TensorDataset(torch.randn(40, 4), torch.arange(40) % 2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=torch.tensor(0.1))
+    scheduler, loader = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5), DataLoader(data, batch_size=10)
+    for _ in range(3):
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+        scheduler.step()
+    session.close()
+    log = (tmp_path / "job" / "log.txt").read_text(encoding="utf-8")
+    assert re.findall(r"learning_rate=(\S+)", log) == ["0.1", "0.05", "0.025"]
 
 
 def test_labels_of_an_evaluation_are_saved_with_their_answers(session, tmp_path):

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from training_scripts.watch.optimizers import ALONE
+
 
 def network(inputs, outputs):
     return nn.Sequential(nn.Linear(inputs, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, outputs))
@@ -94,3 +96,29 @@ def test_an_optimizer_begins_after_a_warm_up_of_five_passes_though_the_other_ste
             for optimizer in optimizers[: 1 + (at >= 5)]:
                 optimizer.step()
     assert session.findings.all == []
+
+
+def test_one_that_takes_the_place_of_another_makes_the_steps(session):
+    """Both are made before: the head alone is trained with the first, then all with the second."""
+    backbone, head = network(8, 16), nn.Linear(16, 3)
+    model = nn.Sequential(backbone, head)
+    first, second = (torch.optim.SGD(item.parameters(), 0.05) for item in (head, model))
+    for step in range(10 + 2 * ALONE):
+        optimizer = first if step < 10 else second
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(torch.randn(12, 8)), torch.arange(12) % 3).backward()
+        optimizer.step()
+    assert session.step == session.recorder._step == 10 + ALONE
+    assert session.findings.all == []
+    assert session.findings.failures == []
+
+
+def test_a_critic_of_many_steps_takes_nothing_over(session):
+    critic, generator = network(8, 1), network(4, 8)
+    first, second = (torch.optim.SGD(item.parameters(), 0.01) for item in (generator, critic))
+    for step in range(3 * ALONE):
+        optimizer = second if step % (2 * ALONE) else first
+        optimizer.zero_grad()
+        critic(generator(torch.randn(12, 4))).mean().backward()
+        optimizer.step()
+    assert session.step == 2
