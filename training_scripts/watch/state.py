@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from .code_site import NOWHERE, Site
 
@@ -113,6 +114,15 @@ class Optimizer:
         return [held[at] for at in sorted({0, len(held) // 2, len(held) - 1})] if held else []
 
 
+def _sampler_of(loader: Any) -> Any:
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    return inner or getattr(loader, "sampler", None)
+
+
+_TAKES_ALL = ("", "SequentialSampler", "RandomSampler", "WeightedRandomSampler", "DistributedSampler")
+"""Classes of samplers that may take each item of a dataset, "" for a dataset that orders its items itself."""
+
+
 @dataclass(eq=False)
 class Loader:
     """A DataLoader: what its batches were used for. `length` is in batches, None where that is not known.
@@ -140,14 +150,23 @@ class Loader:
         with contextlib.suppress(TypeError):  # a list has no weak references
             self._dataset = weakref.ref(loader.dataset)
         if not _is_iterable(loader.dataset):
-            inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
-            self.sampler = type(inner or getattr(loader, "sampler", None)).__name__
+            self.sampler = type(_sampler_of(loader)).__name__
 
     @property
     def dataset(self) -> Any:
         """Return its dataset; None once it is gone."""
         loader = self.loader()
         return self._dataset() if loader is None else loader.dataset
+
+    @property
+    def picked(self) -> Any:
+        """Return its dataset, or the part of it that its sampler takes; None once it is gone, or where any may be."""
+        if self.sampler in _TAKES_ALL:
+            return self.dataset
+        loader = self.loader()
+        if loader is None or self.sampler != "SubsetRandomSampler":
+            return None
+        return Subset(loader.dataset, _sampler_of(loader).indices)
 
     @property
     def trains(self) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.engines.local.watched_process import AttachedProcess, Script, Trained, signals_for_script, wait_for
+from core.engines.local.watched_process import GRACE_S, AttachedProcess, Script, Trained, signals_for_script, wait_for
 from core.errors import SagehoundError, UserFacingError
 from core.jobs.contract import JobFolder
 from core.jobs.job_names import unique_name
@@ -42,7 +42,6 @@ _POLL_S = 0.25
 _REST = 50
 """How much longer than an evaluation of the rules the rest after it is: beside the script they may cost a fiftieth."""
 _LONGEST_REST_S = 10.0
-_GRACE_S = 30.0
 _logger = logging.getLogger(__name__)
 
 
@@ -98,7 +97,7 @@ class WatchedJob:
         self.folder.create()
         told = {
             "command": self.command,
-            "folder": os.getcwd(),
+            "folder": _here(),
             "stop_on": sorted(self._stop_on),
             "attached": self.attached,
             "process": asdict(identify(os.getpid()) or NO_PROCESS),
@@ -118,7 +117,7 @@ class WatchedJob:
 
         store = Store(self._paths.database)
         try:
-            record = _Record(store, watched_spec(self.name, self.command, self._stop_on, self.attached, os.getcwd()))
+            record = _Record(store, watched_spec(self.name, self.command, self._stop_on, self.attached, _here()))
             record.add()
             (self.folder.root / BEGUN_FILE).unlink(missing_ok=True)
             tail, scraper = LogTail(self.folder.log), Scraper(record.spec.metrics)
@@ -182,7 +181,7 @@ class WatchedJob:
                 self._stopping = self.folder.stop_request.read_text(encoding="utf-8").strip()
             self._stopping = self._stopping or tr("It was asked to stop.")
         if self._stopping and not self._asked:
-            self._asked, self._kill_at = True, time.monotonic() + _GRACE_S
+            self._asked, self._kill_at = True, time.monotonic() + GRACE_S
             process.terminate()
         elif self._kill_at and time.monotonic() > self._kill_at:
             self._kill_at = 0.0
@@ -341,6 +340,14 @@ class _TensorRules:
     def finish(self) -> None:
         """Note that no more will come."""
         self._watched.ended = True
+
+
+def _here() -> str:
+    """Return the folder that the command was given in, "" where it is gone: the script may run all the same."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _script_name(command: Sequence[str]) -> str:

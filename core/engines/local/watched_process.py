@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _POLL_S = 0.25
-_GRACE_OF_REST_S = 5.0
+GRACE_S = 30.0
+"""How long what is asked to end may take to save what it has, the script as well as what a shell leaves."""
 
 
 class Trained(Protocol):
@@ -58,7 +59,7 @@ class Script(subprocess.Popen[bytes]):
         for process in self._left:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-        for process in psutil.wait_procs(self._left, timeout=_GRACE_OF_REST_S)[1]:
+        for process in psutil.wait_procs(self._left, timeout=GRACE_S)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 

@@ -140,7 +140,7 @@ class Leaks(Check):
         evaluated, self._evaluated = self._evaluated, {}
         loaders, self._loaders = self._loaders, {}
         # There may be a loader for each epoch, of the same dataset.
-        known = [item.dataset for item in self.session.loaders.all if item.trains]
+        known = [item.picked for item in self.session.loaders.all if item.trains]
         datasets = {id(item): item for item in known if item is not None}
         shares = []
         for key, rows in evaluated.items():
@@ -172,9 +172,10 @@ def _at(names: Sequence[str], at: int) -> str:
 
 def _shared_by_index(training: Sequence[Any], loader: Loader | None) -> float:
     """Return the share of a loader's items that are among those of training, by their numbers in the same dataset."""
-    if loader is None or loader.dataset is None:
+    picked = None if loader is None else loader.picked
+    if picked is None:
         return 0.0
-    root, items = items_of(loader.dataset)
+    root, items = items_of(picked)
     for other in training:
         other_root, other_items = items_of(other)
         if root is other_root:

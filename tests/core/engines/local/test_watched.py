@@ -9,6 +9,7 @@ from dataclasses import asdict
 import psutil
 import pytest
 
+from core.engines.local import watched
 from core.engines.local.detached import this_process
 from core.engines.local.engine import LocalEngine
 from core.engines.local.watched import BEGUN_FILE, WatchedScript
@@ -44,11 +45,37 @@ def test_a_script_that_ends_by_itself_keeps_what_it_started():
     assert script.returncode == 0
 
 
+def test_what_a_shell_leaves_has_as_long_to_save_as_the_script(monkeypatch):
+    """No sooner than it was asked is it killed; the wait itself is not waited for here."""
+    patience = []
+    monkeypatch.setattr(psutil, "wait_procs", lambda left, timeout: patience.append(timeout) or (left, []))
+    with Script([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE) as script:
+        worker = psutil.Process(int(script.stdout.readline()))
+        script.terminate()
+        script.wait(60)
+        script.end_rest()
+    worker.wait(60)
+    assert patience == [watched.GRACE_S]
+
+
+def test_a_script_runs_where_its_folder_was_deleted(tmp_path, monkeypatch, capfd):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setattr("os.nice", lambda by: 0)  # it is this process that follows here
+    gone.rmdir()
+    script = WatchedScript([sys.executable, "-S", "-c", "print('it ran')"], AppPaths(tmp_path / "home"))
+    assert script.run() == 0
+    out, err = capfd.readouterr()
+    assert out == "it ran\n"
+    assert "unwatched" not in err
+
+
 def test_a_training_whose_watching_was_killed_before_it_had_a_record_gets_one(tmp_path):
     """Not while the watching process lives; then once."""
     paths = AppPaths(tmp_path / "home")
-    watched = WatchedScript([sys.executable, "train.py"], paths, ["Overfit"])
-    watched._begin()
+    script = WatchedScript([sys.executable, "train.py"], paths, ["Overfit"])
+    script._begin()
 
     def jobs():
         store = Store(paths.database)
@@ -59,7 +86,7 @@ def test_a_training_whose_watching_was_killed_before_it_had_a_record_gets_one(tm
             engine.close()
             store.close()
 
-    begun = watched.folder.root / BEGUN_FILE
+    begun = script.folder.root / BEGUN_FILE
     assert jobs()[0] == []
     told = json.loads(begun.read_text(encoding="utf-8"))
     begun.write_text(json.dumps(told | {"process": asdict(this_process()) | {"started": "earlier"}}), encoding="utf-8")
