@@ -16,7 +16,7 @@ HEAVY = frozenset({0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 30, 50, 75, 100, 150, 200, 
 """Steps at which numbers of all parameters are compared; later every 500th."""
 _HEAVY = tuple(sorted(HEAVY))
 MOST_EVALUATED, FIRST_EVALUATIONS, LATER_EVALUATED = 40, 3, 4
-"""Batches that are looked at closely of each of the first evaluations, and of later ones.
+"""Batches that are looked at closely of each of the first evaluations, and of later ones: calls of each of its models.
 
 Those are chosen as steps are, at intervals of a twentieth of their number: what a script asks without gradients in each
 step, such as the teacher of a distillation, is an evaluation in each step.
@@ -33,6 +33,8 @@ class Pace:
     def __init__(self, share: float | None) -> None:
         self.clock = Clock(share)
         self.watching = self.heavy = True
+        self._calls: dict[int, int] = {}
+        self._looked = False
         self._evaluated = self._evaluations = 0
         self._next = self._next_heavy = self._next_evaluation = 0
         self._affords = self._free = True
@@ -54,18 +56,21 @@ class Pace:
         self._evaluations = self._next = self._next_heavy = self._next_evaluation = 0
         self.choose(0)
 
-    def evaluates(self) -> None:
-        """Note that a model is called without gradients: with a batch of an evaluation."""
-        self._evaluated += 1
+    def evaluates(self, model: object) -> None:
+        """Note that a model is called without gradients: with a batch of an evaluation, or after another with it."""
+        calls = self._calls[id(model)] = self._calls.get(id(model), 0) + 1
+        self._evaluated = max(self._evaluated, calls)
+        self._looked = self._looked or self.watches_evaluation()
 
     def trains(self) -> None:
-        """Note that a batch is trained on, which ends an evaluation."""
+        """Note that a batch is trained on, which ends an evaluation; one that was not afforded leaves its turn."""
         if not self._evaluated:
             return
-        if self._evaluations >= self._next_evaluation:
+        if self._looked:
             self._next_evaluation = self._evaluations + max(1, self._evaluations // SPREAD)
         self._evaluations += 1
-        self._evaluated = 0
+        self._evaluated, self._looked = 0, False
+        self._calls.clear()
 
     def next_look(self, step: int) -> int:
         """Return the first step, from this one on, which begins, at which it is to be seen whether it is looked at."""

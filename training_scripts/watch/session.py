@@ -100,7 +100,7 @@ class Session:
         self.grad = torch.is_grad_enabled()
         if not self.grad:
             self.plain.on = False
-            self.pace.evaluates()
+            self.pace.evaluates(model)
         began = self._begin()
         self.seq += 1
         self.model = model
@@ -241,8 +241,9 @@ class Session:
             self.notify("stepped")
             self.loaders.waited = 0.0
             self.inputs = self.loss = self.call = None
+        self._count(began)  # as a part of this step, which may be one of the first: those are not counted
+        if known is self.optimizers.main:
             self.next_step()
-        self._count(began)
         if self.limit and self.step >= self.limit:
             raise SystemExit  # a trial of a remedy has shown what it can; the script ends as by sys.exit()
 

@@ -27,6 +27,7 @@ from core.jobs.contract import JobFolder
 from core.jobs.job_names import unique_name
 from core.paths import ROOT, AppPaths
 from core.translation import tr
+from training_scripts.durable import write_text
 from training_scripts.processes import NO_PROCESS, identify
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class WatchedJob:
             "process": asdict(identify(os.getpid()) or NO_PROCESS),
         }
         with contextlib.suppress(OSError):
-            (self.folder.root / BEGUN_FILE).write_text(json.dumps(told), encoding="utf-8")
+            write_text(self.folder.root / BEGUN_FILE, json.dumps(told), flushed=False)
 
     def _follow(self, process: Trained) -> None:
         """Keep the job's record, and look at what the script leaves, until it ends."""

@@ -23,7 +23,7 @@ def train(pace, now, steps, step_s=0.01, look_s=0.001, teacher_s=0.0):
         pace.choose(step)
         now[0] += step_s
         if teacher_s:
-            pace.evaluates()
+            pace.evaluates("model")
             if pace.is_close(False):
                 pace.count(teacher_s, False)
                 evaluated += 1
@@ -68,12 +68,38 @@ def test_only_the_first_batches_of_an_evaluation_are_looked_at(now):
         pace.choose(1000)
         pace.watching = pace.heavy = False
         for _ in range(100):
-            pace.evaluates()
+            pace.evaluates("model")
             looks[-1] += pace.is_close(False)
         pace.trains()
     assert looks[:FIRST_EVALUATIONS] == [MOST_EVALUATED] * FIRST_EVALUATIONS
     assert set(looks[FIRST_EVALUATIONS:40]) == {4}
     assert looks[50:] == [4, 0] * 5  # later ones at intervals of a twentieth
+
+
+def test_a_batch_that_goes_through_several_models_is_one(now):
+    pace, looks = Pace(SHARE), 0
+    pace.choose(1000)
+    pace.watching = pace.heavy = False
+    for _ in range(100):
+        for model in ("encoder", "decoder"):
+            pace.evaluates(model)
+            looks += pace.is_close(False)
+    assert looks == 2 * MOST_EVALUATED
+
+
+def test_an_evaluation_that_cannot_be_afforded_leaves_its_turn_to_the_next(now):
+    pace, looked = Pace(SHARE), []
+    pace.clock.begin()
+    for at in range(110):
+        if at == 99:
+            pace.count(FREE_S + 2.0, True)
+        pace.choose(1000 + at)
+        pace.watching = pace.heavy = False
+        pace.evaluates("model")
+        looked += [at] * pace.is_close(False)
+        pace.trains()
+        now[0] += 1.0 if at < 102 else 500.0
+    assert [at for at in looked if at >= 90] == [93, 97, 103, 108]  # 101 and 102 cannot be afforded
 
 
 def test_what_cannot_be_afforded_is_asked_again_a_few_steps_later(now):

@@ -15,6 +15,7 @@ from training_scripts.watch.checks import all_checks
 from training_scripts.watch.checks.numbers import NotFinite
 from training_scripts.watch.checks.resting import Resting
 from training_scripts.watch.optimizers import ALONE
+from training_scripts.watch.pace import CLOSE_STEPS
 from training_scripts.watch.patches import install
 from training_scripts.watch.recorder import Recorder
 from training_scripts.watch.session import Session
@@ -86,6 +87,16 @@ def test_a_network_that_is_dropped_after_a_plain_step_is_released(session):
     del loop
     gc.collect()
     assert model() is None
+
+
+def test_what_the_last_of_the_first_steps_takes_is_free_too(session, monkeypatch):
+    """What is counted is handed over between that step's beginning and the next one's."""
+    loop, counted = Loop(), []
+    monkeypatch.setattr(session.pace.clock, "count", counted.append)
+    for _ in range(CLOSE_STEPS):
+        loop.step()
+    assert session.step == CLOSE_STEPS
+    assert counted == []
 
 
 def test_a_network_that_is_new_ends_them(session):

@@ -39,10 +39,26 @@ def test_a_script_that_is_ended_leaves_no_workers(end):
 
 
 def test_a_script_that_ends_by_itself_keeps_what_it_started():
-    script = Script([sys.executable, "-c", "pass"])
-    script.wait(60)
-    script.end_rest()
+    with Script([sys.executable, "-c", LAUNCHER.replace("worker.wait()", "")], stdout=subprocess.PIPE) as script:
+        worker = psutil.Process(int(script.stdout.readline()))
+        script.wait(60)
+        script.end_rest()
+        assert worker.is_running()
+        assert worker.status() != psutil.STATUS_ZOMBIE
+        worker.kill()
     assert script.returncode == 0
+
+
+def test_what_is_known_of_a_script_before_its_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    def full(partial, content):
+        open(partial, "wb").close()
+        raise OSError(28, "No space left on device")
+
+    script = WatchedScript([sys.executable, "train.py"], AppPaths(tmp_path / "home"))
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("pathlib.Path.write_text", lambda partial, content, encoding: full(partial, content))
+    script._begin()
+    assert not (script.folder.root / BEGUN_FILE).exists()
 
 
 def test_what_a_shell_leaves_has_as_long_to_save_as_the_script(monkeypatch):
