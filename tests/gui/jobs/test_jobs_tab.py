@@ -331,7 +331,7 @@ def test_closing_the_log_gives_its_room_back(tab, engine, feed, qtbot):
     closed = detail.split.sizes()
     assert closed[2] == detail.log.height() < 60
     assert closed[0] > opened[0]
-    assert closed[1] > opened[1]
+    assert closed[1] >= opened[1]  # its rows are whole in both
     press(qtbot, detail.log.switch)
     press(qtbot, detail.log.switch)
     assert detail.split.sizes() == closed

@@ -192,6 +192,6 @@ def test_a_job_is_renamed_and_pinned_and_stays_chosen(tab, engine, feed, qtbot, 
     tab.show_jobs((engine.job("pets"), pinned))
     assert [job.name for job in tab.model.jobs()] == ["older", "pets"]
     assert tab.list.current() == "pets"
-    assert "The old one (older), pinned" in tab.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
+    assert "The old one (older); pinned" in tab.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
     tab.list.search.setText("old one")
     qtbot.waitUntil(lambda: tab.list._proxy.rowCount() == 1)
