@@ -8,17 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPersistentModelIndex, QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QProgressBar
 
-from core.errors import EngineError, PictureError
+from core.errors import EngineError
 from core.jobs.accuracy import Accuracy
 from core.models import BEST, ModelAddress
 from core.models.choices import ModelChoice
 from core.predict.intake import Intake, NamedPicture
-from core.predict.records import Explanation, Prediction, Rendered, Unreadable
+from core.predict.records import Explanation, Rendered
 from core.predict.training_neighbours import TrainingPicture
 from core.progress import CancelToken, Progress
 from core.store.held_out import HeldOut
@@ -29,28 +28,12 @@ from gui.predict.judged_folder import JudgedFolder
 from gui.predict.model_chooser import ModelChooser
 from gui.predict.picture_view import PictureView
 from gui.predict.predict_tab import _folder_among
-from gui.predict.prediction_model import ANSWER_ROLE, THUMBNAIL_ROLE, Column, PredictionModel
-from gui.predict.prediction_table import PredictionTable
+from gui.predict.prediction_model import Column, PredictionModel
 from gui.predict.recent_strip import MOST, RecentStrip
 from gui.shared.nearest_strip import NearestStrip
 from gui.shared.picture_mime import has_pictures, picture_items
+from tests.gui.predict.answers import answer_to, jpeg, picture_named
 from training_scripts.pictures.reading import open_picture
-
-
-def _jpeg(colour=(200, 0, 0), size=(64, 48)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def _picture(name: str) -> NamedPicture:
-    return NamedPicture(name, Path("folder") / name)
-
-
-def _answer(name: str, label: str, probability: float, milliseconds: float = 5.0) -> Prediction:
-    classes = ((label, probability), ("other", 1 - probability))
-    return Prediction(Path(name), classes, milliseconds, "job-1", 640, 480, _jpeg())
-
 
 # Mime data ---------------------------------------------------------------------------------------------------------
 
@@ -87,9 +70,9 @@ def test_a_transparent_picture_keeps_its_transparency(qapp):
 
 def test_encoded_data_are_taken_as_they_are(qapp):
     mime = QMimeData()
-    mime.setData("image/jpeg", _jpeg())
+    mime.setData("image/jpeg", jpeg())
     assert has_pictures(mime)
-    assert picture_items(mime) == [_jpeg()]
+    assert picture_items(mime) == [jpeg()]
 
 
 def test_addresses_and_text_are_handed_on(qapp, tmp_path):
@@ -97,11 +80,11 @@ def test_addresses_and_text_are_handed_on(qapp, tmp_path):
     mime.setUrls([QUrl("https://example.org/x.jpg")])
     assert picture_items(mime) == ["https://example.org/x.jpg"]
     mime = QMimeData()
-    address = "data:image/jpeg;base64," + base64.b64encode(_jpeg()).decode()
+    address = "data:image/jpeg;base64," + base64.b64encode(jpeg()).decode()
     mime.setText(address)
     assert not has_pictures(mime)
     assert picture_items(mime) == [address]
-    (tmp_path / "a.jpg").write_bytes(_jpeg())
+    (tmp_path / "a.jpg").write_bytes(jpeg())
     mime.setText(f'"{tmp_path / "a.jpg"}"\n')
     assert picture_items(mime) == [tmp_path / "a.jpg"]
     assert picture_items(QMimeData()) == []
@@ -180,80 +163,7 @@ def test_a_picture_fits_zooms_and_carries_an_overlay(qtbot):
     assert not view.has_overlay
 
 
-# Table -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_table_model_keeps_its_promises(qtbot):
-    model = PredictionModel()
-    QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
-    model.set_pictures([_picture(f"{number}.jpg") for number in range(5)])
-    model.set_answers({0: _answer("0.jpg", "cat", 0.9), 1: Unreadable(Path("1.jpg"), PictureError("1.jpg is empty."))})
-    kept = QPersistentModelIndex(model.index(0, 0))
-    model.sort(Column.PICTURE, Qt.SortOrder.DescendingOrder)
-    assert (kept.row(), kept.data()) == (4, "0.jpg")
-    model.set_answers({4: _answer("4.jpg", "cat", 0.8)})
-    assert model.answer(model.row_of(4)).label == "cat"
-    model.set_words("cat")
-    assert [model.picture(row).name for row in range(model.rowCount())] == ["4.jpg", "0.jpg"]
-    assert model.row_of(1) == -1
-    model.set_words("")
-    model.sort(-1)
-    assert [model.picture(row).name for row in range(5)] == [f"{number}.jpg" for number in range(5)]
-    model.set_pictures([])
-
-
-def test_cells_show_the_answer_or_why_there_is_none(qtbot):
-    model = PredictionModel()
-    model.set_pictures([_picture("a.jpg"), _picture("b.jpg"), _picture("c.jpg")])
-    answer = _answer("a.jpg", "cat", 0.9, 12.34)
-    model.set_answers({0: answer, 1: Unreadable(Path("b.jpg"), PictureError("b.jpg is cut off."))})
-    row = [model.index(0, column).data() for column in Column]
-    assert row == ["a.jpg", "", "cat", "90.0 %", "other  10.0 %", "640 × 480", "12.3 ms"]
-    assert [model.index(1, column).data() for column in Column] == ["b.jpg", "", "is cut off.", "", "", "", ""]
-    assert model.index(1, Column.CLASS).data(Qt.ItemDataRole.ToolTipRole) == "b.jpg is cut off."
-    assert model.index(2, Column.CLASS).data() == "…"
-    assert model.index(0, 0).data(ANSWER_ROLE) is answer
-    thumbnail = model.index(0, Column.PICTURE).data(THUMBNAIL_ROLE)
-    assert (thumbnail.width(), thumbnail.height()) == (64, 48)
-    assert model.index(1, Column.PICTURE).data(THUMBNAIL_ROLE) is None
-
-
-def test_the_table_fills_sorts_filters_and_sums_up(qtbot):
-    table = PredictionTable()
-    qtbot.addWidget(table)
-    table.resize(1000, 500)
-    table.show()
-    table.start([_picture(f"{name}.jpg") for name in "dbca"])
-    assert not table.export_button.isEnabled()
-    table.add({0: _answer("d", "dog", 0.6, 10), 1: _answer("b", "cat", 0.99, 20)})
-    table.add({2: Unreadable(Path("c"), PictureError("c.jpg is empty.")), 3: _answer("a", "cat", 0.7, 30)})
-    assert "4 of 4 pictures" in table.summary.text()
-    assert "cat 2" in table.summary.text()
-    assert "1 could not be read" in table.summary.text()
-    assert "20.0 ms each" in table.summary.text()
-
-    def names() -> list[str]:
-        return [table.model.index(row, 0).data() for row in range(table.model.rowCount())]
-
-    assert names() == ["d.jpg", "b.jpg", "c.jpg", "a.jpg"]
-    table.finish()
-    table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.DescendingOrder)
-    assert names() == ["b.jpg", "a.jpg", "d.jpg", "c.jpg"]
-    table.view.sortByColumn(Column.PROBABILITY, Qt.SortOrder.AscendingOrder)
-    assert names() == ["d.jpg", "a.jpg", "b.jpg", "c.jpg"]
-    table.view.sortByColumn(Column.PICTURE, Qt.SortOrder.AscendingOrder)
-    assert names() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
-    qtbot.keyClicks(table.filter, "cat")
-    assert names() == ["a.jpg", "b.jpg"]
-    opened = []
-    table.opened.connect(opened.append)
-    table.view.setCurrentIndex(table.model.index(1, 0))
-    qtbot.keyClick(table.view, Qt.Key.Key_Return)
-    assert opened == [1]
-    for by in (-1, -1, 1, 1, 1):
-        table.step(by)
-    assert opened == [1, 0, 1], "none past either end"
-    qtbot.mouseClick(table.export_button, Qt.MouseButton.LeftButton)
+# Recent ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_strip_of_recent_pictures_keeps_the_latest_first(qtbot):
@@ -261,8 +171,8 @@ def test_the_strip_of_recent_pictures_keeps_the_latest_first(qtbot):
     qtbot.addWidget(strip)
     assert not strip.isVisibleTo(None)
     for number in range(MOST + 3):
-        strip.add(_picture(f"{number}.jpg"), _answer("x", "cat", 0.9))
-    strip.add(_picture("10.jpg"), _answer("x", "dog", 0.9))
+        strip.add(picture_named(f"{number}.jpg"), answer_to("x", "cat", 0.9))
+    strip.add(picture_named("10.jpg"), answer_to("x", "dog", 0.9))
     assert strip.count() == MOST
     assert strip.item(0).toolTip() == "10.jpg: dog 90.0 %"
     chosen = []
@@ -283,7 +193,7 @@ def test_the_answer_shows_the_classes_the_model_and_the_time(qtbot, bridge, tmp_
     qtbot.addWidget(view)
     view.resize(900, 600)
     view.show()
-    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), None)
+    view.set_answer(picture_named("a.jpg"), answer_to("a.jpg", "cat", 0.9, 12.34), None)
     view.set_picture(Rendered(2, 1, bytes([255, 0, 0, 0, 0, 255])))
     assert view.bars.classes[0] == ("cat", 0.9)
     assert view.accessibleDescription() == "a.jpg is cat, 90.0 % sure"
@@ -308,7 +218,7 @@ def test_left_and_right_step_through_a_table_but_not_where_they_go_through_somet
     view.show()
     view.activateWindow()
     qtbot.waitUntil(view.isActiveWindow)
-    view.set_answer(_picture("a.jpg"), _answer("a.jpg", "cat", 0.9, 12.34), None)
+    view.set_answer(picture_named("a.jpg"), answer_to("a.jpg", "cat", 0.9, 12.34), None)
     view.set_picture(Rendered(400, 200, bytes(3 * 400 * 200)))
     view.nearest._show([TrainingPicture(tmp_path, f"{at}.jpg", f"{at:064x}", "cat", 0.1) for at in range(3)])
     view.nearest.list.setCurrentRow(0)
@@ -334,32 +244,16 @@ def test_left_and_right_step_through_a_table_but_not_where_they_go_through_somet
     assert picture.horizontalScrollBar().value() > before
 
 
-def test_a_step_passes_over_what_has_no_answer_and_stays_at_the_end(qtbot):
-    table = PredictionTable()
-    qtbot.addWidget(table)
-    names = ("a.jpg", "broken.jpg", "b.jpg", "waits.jpg")
-    table.start([_picture(name) for name in names])
-    broken = Unreadable(Path("broken.jpg"), PictureError("broken.jpg cannot be read.", "", ""))
-    table.add({0: _answer("a.jpg", "cat", 0.9), 1: broken, 2: _answer("b.jpg", "cat", 0.9)})
-    table.view.setCurrentIndex(table.model.index(0, 0))
-    opened = []
-    table.opened.connect(opened.append)
-    for by in (1, 1, -1, -1):
-        table.step(by)
-    assert opened == [2, 0]
-    assert table.view.currentIndex().row() == 0
-
-
 def test_an_unknown_picture_says_so_and_what_it_would_have_been(qtbot, bridge, tmp_path):
     view = AnswerView(NearestStrip(bridge, tmp_path))
     qtbot.addWidget(view)
-    strange = replace(_answer("a.jpg", "cat", 0.9, 12.34), strangeness=3.0, unknown=True)
-    view.set_answer(_picture("a.jpg"), strange, None)
+    strange = replace(answer_to("a.jpg", "cat", 0.9, 12.34), strangeness=3.0, unknown=True)
+    view.set_answer(picture_named("a.jpg"), strange, None)
     said = "Unlike what the model learned. It would say cat, 90.0 % sure"
     assert view.accessibleDescription() == f"a.jpg is Unknown, {said}"
     model = PredictionModel()
-    model.set_pictures([_picture("a.jpg"), _picture("b.jpg")])
-    model.set_answers({0: strange, 1: _answer("b.jpg", "cat", 0.8, 1.0)})
+    model.set_pictures([picture_named("a.jpg"), picture_named("b.jpg")])
+    model.set_answers({0: strange, 1: answer_to("b.jpg", "cat", 0.8, 1.0)})
     assert [model.index(row, Column.CLASS).data() for row in range(2)] == ["unknown (cat?)", "cat"]
     model.set_words("unknown")
     assert model.rowCount() == 1
